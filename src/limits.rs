@@ -1,0 +1,47 @@
+//! Every number that bounds a run (SPEC 11) and every capacity, in one place, with the reason beside it.
+
+/// Longest record, and longest `json` document (SPEC 11).
+pub const RECORD_BYTES: usize = 16 << 20;
+/// Longest VARCHAR value, read or computed (SPEC 11).
+pub const VARCHAR_BYTES: usize = 16 << 20;
+/// Most columns in COLUMNS (SPEC 11).
+pub const COLUMNS: usize = 256;
+/// Longest query text, and longest COLUMNS text (SPEC 11).
+pub const QUERY_BYTES: usize = 64 << 10;
+/// Deepest nesting of an expression (SPEC 11).
+pub const EXPRESSION_DEPTH: usize = 64;
+/// Deepest nesting of JSON (SPEC 11).
+pub const JSON_DEPTH: usize = 64;
+/// Most objects that INPUT may list (SPEC 11).
+pub const LISTED_OBJECTS: usize = 1_000_000;
+/// Longest object key (SPEC 11; "Object key naming guidelines", Amazon S3 User Guide).
+pub const KEY_BYTES: usize = 1_024;
+/// Longest log line (SPEC 9).
+pub const LOG_LINE_BYTES: usize = 16 << 10;
+/// Largest manifest (SPEC 11).
+pub const MANIFEST_BYTES: usize = 1 << 20;
+/// Raw bytes of a rejected record that are kept (SPEC 7, rejected.ndjson).
+pub const REJECTED_RAW_BYTES: usize = 64 << 10;
+/// One part of a multipart artifact, and the size from which an artifact is multipart (SPEC 7, rule 10).
+pub const PART_BYTES: usize = 8 << 20;
+/// Most parts of one artifact (SPEC 7, rule 10).
+pub const PARTS: u32 = 10_000;
+/// Percent of the memory limit that state may take (SPEC 11).
+pub const STATE_PERCENT: u64 = 60;
+/// Percent of the memory limit that the fixed buffers of all threads may take (SPEC 3, THREADS).
+pub const BUFFER_PERCENT: u64 = 30;
+/// Longest value of an environment variable; twice the longest text that one may hold.
+pub const VARIABLE_BYTES: usize = 2 * QUERY_BYTES;
+
+/// Bytes of one chunk of input: large enough that handing it over costs nothing, small enough that a worker's
+/// columns for it stay near the cache.
+pub const CHUNK_BYTES: usize = 512 << 10;
+/// Records of one column batch: their columns fit the second-level cache, and a call per batch costs nothing per row.
+pub const BATCH_ROWS: usize = 2_048;
+/// Chunks under way for each worker: one being worked on, one waiting.
+pub const CHUNKS_PER_WORKER: usize = 2;
+/// Log lines that may wait for a slow reader of standard output; more are dropped and counted (SPEC 9).
+pub const LOG_LINES: usize = 1_024;
+
+const _: () = assert!(CHUNK_BYTES < RECORD_BYTES && RECORD_BYTES < u32::MAX as usize);
+const _: () = assert!(REJECTED_RAW_BYTES < RECORD_BYTES && BATCH_ROWS < u16::MAX as usize);

@@ -1,0 +1,299 @@
+//! What a checked query is: typed expressions over numbered columns. The checker writes it, the evaluator and the
+//! rollup read it; neither looks at names or text again.
+
+use super::Span;
+use crate::value::{Type, Value};
+
+/// A checked query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Columns that are read: indices into COLUMNS, in COLUMNS order. [`Node::Column`] counts in this list.
+    pub columns: Vec<usize>,
+    /// WHERE.
+    pub filter: Option<Expr>,
+    /// What comes after WHERE.
+    pub shape: Shape,
+    /// Names and types of the output, in order.
+    pub outputs: Vec<Output>,
+}
+
+/// One column of the output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// As written after AS, or the column's declared name.
+    pub name: String,
+    /// Its type.
+    pub ty: Type,
+}
+
+/// The two kinds of query.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Shape {
+    /// One row a record.
+    Rows(Rows),
+    /// One row a group.
+    Groups(Groups),
+}
+
+/// A row-wise query: input order, constant memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rows {
+    /// One expression an output, over the columns.
+    pub outputs: Vec<Expr>,
+    /// LIMIT.
+    pub limit: Option<u64>,
+}
+
+/// A grouped query. `having`, `outputs` and `order` see a batch of groups, whose columns are the keys followed by
+/// the aggregates: [`Node::Column`] counts in that list there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Groups {
+    /// GROUP BY, over the input's columns; empty for one group of everything.
+    pub keys: Vec<Expr>,
+    /// Each distinct aggregate call once.
+    pub aggregates: Vec<Aggregate>,
+    /// HAVING.
+    pub having: Option<Expr>,
+    /// One expression an output.
+    pub outputs: Vec<Expr>,
+    /// ORDER BY; ties go by the keys, and so does all where it is empty.
+    pub order: Vec<OrderKey>,
+    /// LIMIT.
+    pub limit: Option<u64>,
+}
+
+/// One key of ORDER BY.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OrderKey {
+    /// What is compared.
+    pub expr: Expr,
+    /// Ascending or descending.
+    pub direction: Direction,
+    /// Where NULLs go.
+    pub nulls: Nulls,
+}
+
+/// Which way ORDER BY goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Smallest first.
+    Ascending,
+    /// Largest first.
+    Descending,
+}
+
+/// Where ORDER BY puts NULLs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nulls {
+    /// Before all values.
+    First,
+    /// After all values, the default for both directions.
+    Last,
+}
+
+/// One aggregate call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Aggregate {
+    /// Which.
+    pub function: AggregateFunction,
+    /// Its arguments, over the input's columns.
+    pub args: Vec<Expr>,
+    /// FILTER (WHERE …): rows for which it is not true are not seen.
+    pub filter: Option<Expr>,
+    /// Type of the result.
+    pub ty: Type,
+    /// Where it stands in the query, to name it in errors.
+    pub span: Span,
+}
+
+/// The aggregates that are built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AggregateFunction {
+    /// `count(*)`
+    CountStar,
+    /// `count(x)`
+    Count,
+    /// `sum(x)` of BIGINT, HUGEINT, DECIMAL, DOUBLE
+    Sum,
+    /// `avg(x)`, a DOUBLE: the exact sum over the count, rounded once
+    Avg,
+    /// `min(x)`
+    Min,
+    /// `max(x)`
+    Max,
+    /// `arg_min(value, key)`
+    ArgMin,
+    /// `arg_max(value, key)`
+    ArgMax,
+    /// `first(x)`, in input order
+    First,
+    /// `last(x)`, in input order
+    Last,
+    /// `regr_slope(y, x)`, arguments DOUBLE
+    RegrSlope,
+}
+
+/// A typed expression.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expr {
+    /// What it computes.
+    pub node: Node,
+    /// The type of its value.
+    pub ty: Type,
+    /// Where it stands in the query, to name it in errors.
+    pub span: Span,
+}
+
+/// What an expression computes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Node {
+    /// The same value for every row.
+    Constant(Value),
+    /// A column of the batch.
+    Column(usize),
+    /// A function of its arguments' values. All arguments are evaluated; any NULL gives NULL.
+    Call(Function, Vec<Expr>),
+    /// `arg` as the expression's type.
+    Cast(Box<Expr>),
+    /// `arg` as the expression's type, NULL where that is an error.
+    TryCast(Box<Expr>),
+    /// Three-valued AND, from left to right; the right side only where the left does not decide.
+    And(Box<Expr>, Box<Expr>),
+    /// Three-valued OR, likewise.
+    Or(Box<Expr>, Box<Expr>),
+    /// `x IS NULL`; never NULL itself.
+    IsNull(Box<Expr>),
+    /// `value IN (list)`, with the NULL rules of SQL; the list is of the value's comparison type.
+    In(Box<Expr>, Vec<Expr>),
+    /// Searched CASE (the simple form is written as one): the first arm whose condition is true.
+    Case {
+        /// Condition and result.
+        arms: Vec<(Expr, Expr)>,
+        /// ELSE; NULL where absent.
+        otherwise: Option<Box<Expr>>,
+    },
+    /// The first that is not NULL; later ones only where needed.
+    Coalesce(Vec<Expr>),
+}
+
+/// The strict functions: one value for each row from values of the same row.
+///
+/// The checker sees to the argument types: where a doc line names one type, arguments arrive as that type (through
+/// [`Node::Cast`]); "exact" is BIGINT, HUGEINT or DECIMAL, each with its own scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// Two exact, or two DOUBLE.
+    Add,
+    /// Two exact, or two DOUBLE.
+    Subtract,
+    /// Two exact, or two DOUBLE.
+    Multiply,
+    /// Two exact, or two DOUBLE; always DOUBLE, the exact quotient rounded once.
+    Divide,
+    /// `//`: two BIGINT or two HUGEINT, towards zero.
+    IntegerDivide,
+    /// `%`: two exact (result: larger scale) or two DOUBLE; sign of the left.
+    Modulo,
+    /// Exact or DOUBLE.
+    Negate,
+    /// Two exact of any scales, or two of one other type; BOOLEAN. Likewise the five below.
+    Equal,
+    /// `<>`
+    NotEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+    /// BOOLEAN
+    Not,
+    /// Exact or DOUBLE.
+    Abs,
+    /// Exact or DOUBLE, to this many digits after the point (negative: before it). Half away from zero.
+    Round {
+        /// Digits after the point.
+        digits: i32,
+    },
+    /// DECIMAL to scale 0, or DOUBLE.
+    Floor,
+    /// DECIMAL to scale 0, or DOUBLE.
+    Ceil,
+    /// DOUBLE
+    Sqrt,
+    /// Two DOUBLE.
+    Power,
+    /// DOUBLE
+    Sin,
+    /// TIMESTAMP: the start of its bucket.
+    TimeBucket(Bucket),
+    /// TIMESTAMP to the start of this unit.
+    DateTrunc(TimeUnit),
+    /// This part of a TIMESTAMP, BIGINT.
+    DatePart(TimeUnit),
+    /// TIMESTAMP to BIGINT milliseconds, half away from zero.
+    EpochMs,
+    /// TIMESTAMP plus this.
+    AddInterval(Interval),
+}
+
+/// Width of a time bucket (SQL.md, Time). Invariant: positive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bucket {
+    /// Microseconds, counted from 2000-01-03.
+    Micros(i64),
+    /// Months, counted from 2000-01-01.
+    Months(i32),
+}
+
+/// An interval: months, then days, then microseconds are applied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Interval {
+    /// Months, clamped to the length of the month they reach.
+    pub months: i32,
+    /// Days.
+    pub days: i32,
+    /// Microseconds.
+    pub micros: i64,
+}
+
+/// What `date_trunc` and `date_part` name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TimeUnit {
+    /// Microsecond; as a part, includes the seconds.
+    Microsecond,
+    /// Millisecond; as a part, includes the seconds.
+    Millisecond,
+    /// Whole second.
+    Second,
+    /// Minute
+    Minute,
+    /// Hour
+    Hour,
+    /// Day of the month
+    Day,
+    /// ISO week
+    Week,
+    /// Month
+    Month,
+    /// Quarter
+    Quarter,
+    /// Year
+    Year,
+    /// Decade
+    Decade,
+    /// Century
+    Century,
+    /// Millennium
+    Millennium,
+    /// Day of the week, Sunday 0; a part only.
+    DayOfWeek,
+    /// ISO day of the week, Monday 1; a part only.
+    IsoDayOfWeek,
+    /// Day of the year, from 1; a part only.
+    DayOfYear,
+    /// ISO year; a part only.
+    IsoYear,
+}
