@@ -5,3 +5,7 @@ pub mod limits; // every number of SPEC 11 and every capacity // Error, Kind, Pl
 
 pub mod query;
 pub mod value; // types, vectors, exact arithmetic, time and text (pure) // text to plan to values (pure)
+
+pub mod clock; // wall and monotonic time
+pub mod random; // nonces
+pub mod stop; // deadline, signals, drain as one answer
