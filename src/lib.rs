@@ -9,3 +9,12 @@ pub mod value; // types, vectors, exact arithmetic, time and text (pure) // text
 pub mod clock; // wall and monotonic time
 pub mod random; // nonces
 pub mod stop; // deadline, signals, drain as one answer
+
+pub mod digest; // SHA-256
+pub mod store; // the Store trait, files behind it, create-only writes settled
+
+pub mod artifact; // a sink that compresses, counts, hashes and stores
+pub mod commit;
+pub mod manifest; // the documents of a run and their predicates // claim first, manifest last
+
+pub mod command; // the commands: the only files that join stages
