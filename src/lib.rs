@@ -12,11 +12,17 @@
 //! - [`manifest`], [`commit`]: claim first, manifest last
 //! - [`command`]: the only files that join stages
 
+pub mod artifact;
 pub mod clock;
+pub mod command;
+pub mod commit;
 pub mod decode;
+pub mod digest;
 pub mod error;
 pub mod limits;
+pub mod manifest;
 pub mod query;
 pub mod random;
 pub mod stop;
+pub mod store;
 pub mod value;

@@ -1,0 +1,3 @@
+//! The commands: the only files that join stages.
+
+pub mod verify;
