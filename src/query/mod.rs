@@ -1,5 +1,6 @@
 //! Query text to a checked plan to values (SPEC 5, SQL.md). Pure: knows nothing of objects, files or exit codes.
 
+pub mod eval; // a plan's expressions over batches
 pub mod plan;
 
 /// What is wrong with a query or COLUMNS text (78), or with a value that an expression met (65).
