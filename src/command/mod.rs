@@ -1,0 +1,3 @@
+//! What the command words do. The only files that join stages.
+
+pub mod check;
