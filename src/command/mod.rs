@@ -1,3 +1,4 @@
-//! The commands: the only files that join stages.
+//! What the command words do. The only files that join stages.
 
+pub mod check;
 pub mod verify;
