@@ -210,7 +210,7 @@ impl Supervisor {
     }
 
     fn drain_ended(&self, cause: Cause, stop: &Stop) -> Error {
-        if stop.is_result_sent() {
+        if stop.close_result() {
             return outcome_unknown(Kind::Unavailable, "no answer when the drain ended");
         }
         self.first(Error::new(
@@ -293,7 +293,7 @@ fn draining(cause: Cause) -> Event {
 }
 
 fn second_signal(cause: Cause, stop: &Stop) -> Error {
-    if stop.is_result_sent() {
+    if stop.close_result() {
         return outcome_unknown(Kind::Interrupted, "a second signal before the answer");
     }
     Error::new(
