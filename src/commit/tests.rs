@@ -263,10 +263,8 @@ fn f042_f043_f044_f046_f047_f103_f115_every_fault_at_every_request_and_at_every_
         for first in &FAULTS {
             fired += run_through(vec![(one, first.clone())]);
             // Nothing follows a kill.
-            let last = match first {
-                Fault::Kill | Fault::KillAfter => one,
-                _ => last,
-            };
+            let is_kill = matches!(first, Fault::Kill | Fault::KillAfter);
+            let last = if is_kill { one } else { last };
             for two in one + 1..=last {
                 for second in &FAULTS {
                     fired += run_through(vec![(one, first.clone()), (two, second.clone())]);

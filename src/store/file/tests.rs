@@ -352,9 +352,7 @@ fn an_input_that_changes_while_it_is_read() {
                 .set_len(3)
                 .unwrap()
         }),
-        ("rewritten", |path| {
-            fs::write(path, b"CONTENT").unwrap()
-        }),
+        ("rewritten", |path| fs::write(path, b"CONTENT").unwrap()),
         ("replaced", |path| {
             let other = path.with_extension("other");
             fs::write(&other, b"content").unwrap();
