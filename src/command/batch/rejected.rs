@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::decode::{Chunk, Reject};
+use crate::error::{Error, Result};
 use crate::limits;
 use crate::value::column::Column;
 
@@ -76,7 +77,9 @@ impl Rejected {
     }
 
     /// Its line in rejected.ndjson, as record `number` (from 1) of `object`.
-    pub(super) fn line(&self, object: &str, number: u64) -> serde_json::Result<Vec<u8>> {
+    ///
+    /// Errors: 70; JSON can hold all of it.
+    pub(super) fn line(&self, object: &str, number: u64) -> Result<Vec<u8>> {
         let mut line = serde_json::to_vec(&Line {
             object,
             record: number,
@@ -88,7 +91,8 @@ impl Rejected {
                 Err(_) => Raw::RawBase64(base64(&self.raw)),
             },
             total_bytes: self.total_bytes,
-        })?;
+        })
+        .map_err(|cause| Error::defect("writing rejected.ndjson", cause.to_string()))?;
         line.push(b'\n');
         Ok(line)
     }
