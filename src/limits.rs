@@ -28,6 +28,14 @@ pub const REJECTED_RAW_BYTES: usize = 64 << 10;
 pub const PART_BYTES: usize = 8 << 20;
 /// Most parts of one artifact (SPEC 7, rule 10).
 pub const PARTS: u32 = 10_000;
+/// First size of an artifact's buffer; it grows to `PART_BYTES`, so that a tiny artifact costs little.
+pub const ARTIFACT_BUFFER_BYTES: usize = 16 << 10;
+/// Sends of one create-only request whose outcome stays open, where the attempts allowed are fewer (SPEC 7, rule 4).
+pub const CREATE_SENDS: u32 = 2;
+/// Time that must remain for a result to be sent at all (SPEC 7, rule 6) …
+pub const RESULT_TIME: Duration = Duration::from_secs(5);
+/// … and where the drain itself is shorter than that.
+pub const RESULT_TIME_SHORT_DRAIN: Duration = Duration::from_secs(1);
 /// Percent of the memory limit that state may take (SPEC 11).
 pub const STATE_PERCENT: u64 = 60;
 /// Percent of the memory limit that the fixed buffers of all threads may take (SPEC 3, THREADS).
@@ -56,5 +64,6 @@ pub const SUPERVISOR_EVENTS: usize = 8;
 /// where THREADS is absent.
 pub const WORKER_BYTES: usize = CHUNK_BYTES * (CHUNKS_PER_WORKER + 2);
 
+const _: () = assert!(ARTIFACT_BUFFER_BYTES < PART_BYTES && MANIFEST_BYTES < PART_BYTES);
 const _: () = assert!(CHUNK_BYTES < RECORD_BYTES && RECORD_BYTES < u32::MAX as usize);
 const _: () = assert!(REJECTED_RAW_BYTES < RECORD_BYTES && BATCH_ROWS < u16::MAX as usize);

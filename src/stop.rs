@@ -112,6 +112,24 @@ impl Stop {
         end.saturating_sub(self.0.clock.elapsed())
     }
 
+    /// How long until the process must be gone, the drain included. What is being committed may take that long: once a
+    /// result was sent, signals and deadline no longer change the outcome (SPEC 7, rule 6).
+    #[must_use]
+    pub fn remaining_with_drain(&self) -> Duration {
+        let _ = self.cause();
+        let end = self.lock().map_or_else(
+            || self.0.deadline.saturating_add(self.0.drain),
+            |stopped| stopped.drain_end,
+        );
+        end.saturating_sub(self.0.clock.elapsed())
+    }
+
+    /// The time that a drain may take (DRAIN_SECONDS).
+    #[must_use]
+    pub fn drain(&self) -> Duration {
+        self.0.drain
+    }
+
     /// Waits for `time`, less where the run is stopped meanwhile or has been. Returns whether it has been.
     pub fn wait(&self, time: Duration) -> bool {
         if self.cause().is_some() {
@@ -208,6 +226,7 @@ mod tests {
             (stop.cause(), stop.remaining()),
             (None, Duration::from_secs(100))
         );
+        assert_eq!(stop.remaining_with_drain(), Duration::from_secs(120));
         clock.elapsed_ms.store(10_000, SeqCst);
         stop.request(Cause::Sigterm);
         clock.elapsed_ms.store(15_000, SeqCst);
@@ -216,6 +235,7 @@ mod tests {
             (stop.cause(), stop.remaining()),
             (Some(Cause::Sigterm), Duration::from_secs(15))
         );
+        assert_eq!(stop.remaining_with_drain(), Duration::from_secs(15));
         assert_eq!(stop.check().unwrap_err().kind(), Kind::Interrupted);
     }
 

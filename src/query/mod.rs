@@ -1,6 +1,7 @@
 //! Query text to a checked plan to values (SPEC 5, SQL.md). Pure: knows nothing of objects, files or exit codes.
 
 pub mod columns;
+pub mod eval;
 pub mod plan;
 pub mod suggest;
 

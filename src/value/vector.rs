@@ -179,6 +179,15 @@ impl Validity {
 }
 
 impl Texts {
+    /// `rows` empty texts, to be set one by one.
+    #[must_use]
+    pub fn empty(rows: usize) -> Self {
+        Self {
+            bytes: Vec::new(),
+            spans: vec![Span::default(); rows],
+        }
+    }
+
     /// Number of texts.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -235,6 +244,19 @@ impl Texts {
         }
         self.bytes.extend_from_slice(text);
         self.spans.push(Span { start, length });
+        true
+    }
+
+    /// Makes `text` the one at `row`; the caller has checked it to be valid UTF-8. `false`, and nothing changed, past
+    /// 4 GiB.
+    #[must_use]
+    pub fn set_utf8(&mut self, row: usize, text: &[u8]) -> bool {
+        if !self.push_utf8(text) {
+            return false;
+        }
+        if let (Some(span), Some(place)) = (self.spans.pop(), self.spans.get_mut(row)) {
+            *place = span;
+        }
         true
     }
 

@@ -1,0 +1,1 @@
+//! `windrow verify URI`: re-reads what a document names and compares (SPEC 2).
