@@ -3,5 +3,6 @@
 pub mod error;
 pub mod limits; // every number of SPEC 11 and every capacity // Error, Kind, Place, exit codes
 
+pub mod encode; // batches to bytes (pure)
 pub mod query;
 pub mod value; // types, vectors, exact arithmetic, time and text (pure) // text to plan to values (pure)

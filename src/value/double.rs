@@ -153,3 +153,7 @@ pub fn round(value: f64, digits: i32) -> f64 {
         (false, false) => value,
     }
 }
+
+#[cfg(test)]
+#[path = "double_tests.rs"]
+mod tests;

@@ -364,3 +364,7 @@ pub fn epoch_ms(us: i64) -> i64 {
     let (whole, rest) = (us / 1_000, us % 1_000);
     whole + if rest.abs() >= 500 { rest.signum() } else { 0 }
 }
+
+#[cfg(test)]
+#[path = "timestamp_tests.rs"]
+mod tests;

@@ -37,14 +37,6 @@ impl U256 {
         }
     }
 
-    pub(super) fn trailing_zeros(self) -> u32 {
-        if self.low == 0 {
-            128 + self.high.trailing_zeros()
-        } else {
-            self.low.trailing_zeros()
-        }
-    }
-
     /// Modulo 2^256.
     pub(super) fn add(self, other: Self) -> Self {
         let (low, carry) = self.low.overflowing_add(other.low);
@@ -80,18 +72,22 @@ impl U256 {
         }
     }
 
-    /// Bits that leave at the bottom are lost; `bits` below 256.
-    pub(super) fn shift_right(self, bits: u32) -> Self {
-        match bits {
-            0 => self,
-            1..128 => Self {
-                high: self.high >> bits,
-                low: (self.low >> bits) | (self.high << (128 - bits)),
-            },
-            _ => Self {
-                high: 0,
-                low: self.high.checked_shr(bits - 128).unwrap_or(0),
-            },
+    /// Modulo 2^256, so that this is also the sign change of two's complement.
+    pub(super) fn negate(self) -> Self {
+        Self::default().subtract(self)
+    }
+
+    /// Whether the number is negative when read as two's complement.
+    pub(super) fn is_negative(self) -> bool {
+        self.high >> 127 == 1
+    }
+
+    /// Sign and magnitude of the number when read as two's complement.
+    pub(super) fn signed(self) -> (bool, Self) {
+        if self.is_negative() {
+            (true, self.negate())
+        } else {
+            (false, self)
         }
     }
 }
