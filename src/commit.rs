@@ -182,6 +182,12 @@ impl Claim {
         }
     }
 
+    /// What the claim says.
+    #[must_use]
+    pub fn started(&self) -> &Started {
+        &self.started
+    }
+
     /// Where this run writes.
     #[must_use]
     pub fn destination(&self) -> &Destination {

@@ -27,6 +27,7 @@ pub mod machine;
 pub mod manifest;
 pub mod query;
 pub mod random;
+pub mod rollup;
 pub mod signals;
 pub mod stop;
 pub mod store;

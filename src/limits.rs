@@ -47,6 +47,8 @@ pub const VARIABLE_BYTES: usize = QUERY_BYTES;
 /// Bytes of one chunk of input: large enough that handing it over costs nothing, small enough that a worker's
 /// columns for it stay near the cache.
 pub const CHUNK_BYTES: usize = 512 << 10;
+/// Numbers of one piece of a `range:`; as many as a chunk of short records holds.
+pub const RANGE_PIECE_NUMBERS: i64 = 32 * BATCH_ROWS as i64;
 /// Records of one column batch: their columns fit the second-level cache, and a call per batch costs nothing per row.
 pub const BATCH_ROWS: usize = 2_048;
 /// Chunks under way for each worker: one being worked on, one waiting.

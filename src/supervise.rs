@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::clock::{Clock, SystemClock};
+use crate::commit::{CommitState, Phase};
 use crate::error::{Error, Kind, Result, shown};
 use crate::limits;
 use crate::log::{Event, Level, Log};
@@ -34,6 +35,8 @@ pub struct Context {
     pub random: Arc<dyn Random>,
     /// CPUs and memory.
     pub machine: Machine,
+    /// How far the commit is: whoever leaves asks it first.
+    pub commit: CommitState,
     failure: Failure,
 }
 
@@ -49,6 +52,13 @@ pub enum Outcome {
         /// Facts.
         fields: Map<String, Value>,
     },
+}
+
+impl Outcome {
+    /// The result is there; the process leaves before the command can tell more of it.
+    fn committed() -> Self {
+        Self::Run { message: "committed".to_owned(), fields: Map::new() }
+    }
 }
 
 /// When a command must be done, counted from process start, and how long it may then take to leave.
@@ -87,6 +97,7 @@ pub struct Supervisor {
     tell: SyncSender<Heard>,
     hear: Receiver<Heard>,
     failure: Failure,
+    commit: CommitState,
 }
 
 impl Supervisor {
@@ -114,6 +125,7 @@ impl Supervisor {
             tell,
             hear,
             failure,
+            commit: CommitState::default(),
         })
     }
 
@@ -136,6 +148,7 @@ impl Supervisor {
             clock: self.clock.clone(),
             random: Arc::new(SystemRandomness::default()),
             machine: Machine::read(),
+            commit: self.commit.clone(),
             failure: self.failure.clone(),
         };
         let tell = self.tell.clone();
@@ -187,13 +200,15 @@ impl Supervisor {
                 Ok(Heard::Signal(cause)) => {
                     signals += 1;
                     if signals > 1 {
-                        return Err(second_signal(cause, stop));
+                        let found = format!("a second signal, {}", cause.name().to_uppercase());
+                        return self.left(Kind::Interrupted, found);
                     }
                     stop.request(cause);
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     if let Some(cause) = cause {
-                        return Err(self.drain_ended(cause, stop));
+                        let found = format!("a call that still blocked then ({})", cause.name());
+                        return self.left(Kind::Unavailable, found);
                     }
                 }
                 // Not while this holds a sender itself.
@@ -209,17 +224,27 @@ impl Supervisor {
         self.failure.get().cloned().unwrap_or(later)
     }
 
-    fn drain_ended(&self, cause: Cause, stop: &Stop) -> Error {
-        if stop.is_result_sent() {
-            return outcome_unknown(Kind::Unavailable, "no answer when the drain ended");
-        }
-        self.first(Error::new(
-            Kind::Interrupted,
-            "draining",
-            "to leave the output in order within DRAIN_SECONDS",
-            format!("a call that still blocked then ({})", cause.name()),
-            "nothing was committed; start it again under a new RUN_ID",
-        ))
+    /// The process leaves although the command has not ended: what that means depends on how far the commit is, and
+    /// from here on it goes no further (SPEC 7, rule 6).
+    fn left(&self, open: Kind, found: String) -> Result<Outcome> {
+        let (kind, expected, advice) = match self.commit.close() {
+            Phase::Committed => return Ok(Outcome::committed()),
+            Phase::ResultSent => (
+                open,
+                "an answer to the write of the result",
+                "outcome unknown: look for manifest.json after 15 minutes",
+            ),
+            Phase::Working | Phase::Closed => (
+                Kind::Interrupted,
+                "to leave the output in order within DRAIN_SECONDS",
+                "nothing was committed; start it again under a new RUN_ID",
+            ),
+        };
+        let error = Error::new(kind, "draining", expected, found, advice);
+        Err(match kind {
+            Kind::Interrupted => self.first(error),
+            _ => error,
+        })
     }
 
     fn leave(&self, result: Result<Outcome>, wait: Duration) -> ExitCode {
@@ -290,29 +315,6 @@ fn start_thread(name: &'static str, work: impl FnOnce() + Send + 'static) -> Res
 
 fn draining(cause: Cause) -> Event {
     Event::info("draining", format!("draining after {}", cause.name())).with("cause", cause.name())
-}
-
-fn second_signal(cause: Cause, stop: &Stop) -> Error {
-    if stop.is_result_sent() {
-        return outcome_unknown(Kind::Interrupted, "a second signal before the answer");
-    }
-    Error::new(
-        Kind::Interrupted,
-        "draining",
-        "to leave the output in order",
-        format!("a second signal, {}", cause.name().to_uppercase()),
-        "nothing was committed; start it again under a new RUN_ID",
-    )
-}
-
-fn outcome_unknown(kind: Kind, found: &'static str) -> Error {
-    Error::new(
-        kind,
-        "committing",
-        "an answer to the last write",
-        found,
-        "outcome unknown: look for manifest.json after 15 minutes",
-    )
 }
 
 fn failed(error: &Error) -> Event {

@@ -95,8 +95,13 @@ impl<'run> Feed<'run> {
 
 impl Seen {
     /// How far the object was read, of which `records` count.
-    pub(super) fn read_to(&self, is_cut: bool, records: u64) -> ReadTo {
-        if self.whole && !is_cut { ReadTo::Whole } else { ReadTo::ToRecord(records) }
+    ///
+    /// A LIMIT that is filled cuts the input that it was filled in; `is_last` says that this is the one, or a later one.
+    pub(super) fn read_to(seen: Option<&Self>, is_cut: bool, records: u64) -> ReadTo {
+        match seen {
+            Some(seen) if seen.whole && !is_cut => ReadTo::Whole,
+            Some(_) | None => ReadTo::ToRecord(records),
+        }
     }
 }
 

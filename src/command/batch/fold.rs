@@ -12,7 +12,8 @@ use crate::limits;
 use crate::log::{Event, Level, Log};
 use crate::manifest::Records;
 use crate::query::Problem;
-use crate::rollup::Full;
+use crate::rollup::Failure;
+use crate::rollup::budget::Exceeded;
 
 /// Whether more input is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,29 +36,31 @@ pub(super) struct Tally {
 }
 
 /// What the pieces add up to.
-pub(super) struct Fold<'run> {
+pub(super) struct Fold<'fold, 'run> {
     task: &'run Task,
     /// URIs by input number.
-    uris: &'run [Arc<str>],
-    outputs: &'run mut Outputs,
-    tally: &'run mut Tally,
-    log: &'run Log,
+    uris: &'fold [Arc<str>],
+    outputs: &'fold mut Outputs,
+    tally: &'fold mut Tally,
+    log: &'fold Log,
+    query: &'fold str,
     /// Works a piece again, up to the record that fills LIMIT.
     again: Worker<'run>,
     /// Rows that LIMIT still allows; `None` without one.
     rows_left: Option<u64>,
 }
 
-impl<'run> Fold<'run> {
+impl<'fold, 'run> Fold<'fold, 'run> {
     pub(super) fn new(
         task: &'run Task,
-        uris: &'run [Arc<str>],
-        outputs: &'run mut Outputs,
-        tally: &'run mut Tally,
-        log: &'run Log,
+        uris: &'fold [Arc<str>],
+        outputs: &'fold mut Outputs,
+        tally: &'fold mut Tally,
+        log: &'fold Log,
+        query: &'fold str,
     ) -> Self {
         let (again, rows_left) = (Worker::new(task), task.rows_limit());
-        Self { task, uris, outputs, tally, log, again, rows_left }
+        Self { task, uris, outputs, tally, log, query, again, rows_left }
     }
 
     /// Whether any input is wanted yet: LIMIT may be 0.
@@ -100,7 +103,7 @@ impl<'run> Fold<'run> {
     }
 }
 
-impl Fold<'_> {
+impl Fold<'_, '_> {
     /// Writes a bad record down, unless it is one too many.
     fn reject(&mut self, rejected: &Rejected, piece: &Piece, before: u64) -> Result<()> {
         let number = before + u64::from(rejected.record) + 1;
@@ -126,10 +129,10 @@ impl Fold<'_> {
             }
             Stopped::Problem { record, offset, problem } => {
                 let number = before + u64::from(record) + 1;
-                evaluation(&self.task.query, &problem).at(self.place(piece, number, offset, None))
+                evaluation(self.query, &problem).at(self.place(piece, number, offset, None))
             }
             Stopped::Object(fault) => object_fault(&fault, self.uri(piece)),
-            Stopped::Memory(full) => memory(&full),
+            Stopped::Memory(full) => lift_rollup(self.query, Failure::Full(full)),
             Stopped::Defect(what) => Error::defect("working", what),
         }
     }
@@ -182,10 +185,20 @@ pub(super) fn object_fault(fault: &Fault, uri: &str) -> Error {
     Error::new(Kind::Data, "reading", fault.reason.expected(), fault.reason.found(), advice).at(place)
 }
 
+/// What ended a rollup.
+pub(super) fn lift_rollup(query: &str, failure: Failure) -> Error {
+    match failure {
+        Failure::Problem(problem) => evaluation(query, &problem),
+        Failure::Full(full) => past_memory(full.holder.name(), full.groups, full.exceeded),
+    }
+}
+
 /// State passed its share of memory.
-fn memory(full: &Full) -> Error {
-    let expected = format!("state of at most {} bytes ({} % of the memory limit)", full.limit_bytes, limits::STATE_PERCENT);
-    let found = format!("{} bytes for {} {}", full.bytes, full.entries, full.holder);
-    let advice = "group by less, drop aggregates that keep texts, or give the run more memory";
-    Error::new(Kind::Data, "grouping", expected, found, advice)
+pub(super) fn past_memory(holder: &str, entries: u64, exceeded: Exceeded) -> Error {
+    let Exceeded { bytes, limit_bytes } = exceeded;
+    let share = limits::STATE_PERCENT;
+    let expected = format!("state of at most {limit_bytes} bytes ({share} % of the memory limit)");
+    let found = format!("{bytes} bytes, to grow {holder} ({entries} entries)");
+    let advice = "group by less, read fewer inputs at once, or give the run more memory";
+    Error::new(Kind::Data, "holding state", expected, found, advice)
 }

@@ -4,11 +4,9 @@ use super::work::Task;
 use crate::artifact::{Artifact, Compression};
 use crate::encode::Encoder;
 use crate::error::{Error, Result};
-use crate::limits;
 use crate::manifest::{INPUTS, InputLine, REJECTED, Receipt};
-use crate::query::Problem;
-use crate::rollup::Rollup;
 use crate::store::destination::Destination;
+use crate::value::vector::Batch;
 
 /// Where results go.
 pub(super) struct Outputs {
@@ -41,23 +39,11 @@ impl Outputs {
         self.rejected.get_or_insert_with(create).write(line, 1)
     }
 
-    /// The rows of a grouped query.
-    ///
-    /// Errors: 65 for a result that no value can hold, lifted by `evaluation`; those of the artifact.
-    pub(super) fn groups(
-        &mut self,
-        rollup: Rollup<'_>,
-        evaluation: impl Fn(&Problem) -> Error,
-    ) -> Result<()> {
-        let stop = self.destination.stop().clone();
-        let mut groups = rollup.finish().map_err(|problem| evaluation(&problem))?;
-        while let Some(batch) = groups.next_batch().map_err(|problem| evaluation(&problem))? {
-            stop.check()?;
-            self.buffer.clear();
-            self.encoder.rows(&batch.columns, batch.rows, &mut self.buffer);
-            self.rollup.write(&self.buffer, u64::try_from(batch.rows).unwrap_or(u64::MAX))?;
-        }
-        Ok(())
+    /// Rows of a grouped query.
+    pub(super) fn groups(&mut self, batch: &Batch) -> Result<()> {
+        self.buffer.clear();
+        self.encoder.rows(&batch.columns, batch.rows, &mut self.buffer);
+        self.rollup.write(&self.buffer, u64::try_from(batch.rows).unwrap_or(u64::MAX))
     }
 
     /// Completes the artifacts and writes inputs.ndjson.gz; gives the receipts in that order.

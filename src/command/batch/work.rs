@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::rejected::Rejected;
+use super::warnings::Times;
 use crate::config::values::{OnBadRecord, OutputFormat};
 use crate::decode::{self, Chunk, Cursor, Decoder, Fault, Reject};
 use crate::encode::Encoder;
@@ -11,7 +12,8 @@ use crate::limits;
 use crate::query::Problem;
 use crate::query::eval::{self, Kept};
 use crate::query::plan::{Expr, Plan, Shape};
-use crate::rollup::{self, Budget, Rollup};
+use crate::rollup::budget::Budget;
+use crate::rollup::{self, Rollup};
 use crate::value::column::Column;
 use crate::value::vector::{Batch, Data, Vector};
 
@@ -117,6 +119,7 @@ pub(super) struct Worker<'run> {
     task: &'run Task,
     decoder: Option<Decoder>,
     sink: Sink<'run>,
+    times: Times,
     batch: Batch,
     rejects: Vec<Reject>,
 }
@@ -170,7 +173,7 @@ impl<'run> Worker<'run> {
             Shape::Rows(rows) => Sink::Rows(&rows.outputs, task.encoder()),
         };
         let decoder = task.format.as_ref().map(|format| Decoder::new(format, task.columns.clone()));
-        Self { task, decoder, sink, batch: Batch::default(), rejects: Vec::new() }
+        Self { task, decoder, sink, times: Times::new(task), batch: Batch::default(), rejects: Vec::new() }
     }
 
     /// Works a piece through: in batches, and again record by record where anything stops it there, because only then
@@ -194,6 +197,11 @@ impl<'run> Worker<'run> {
             Sink::Groups(rollup) => Some(*rollup),
             Sink::Rows(..) => None,
         }
+    }
+
+    /// What the times of its records looked like.
+    pub(super) fn times(&self) -> &Times {
+        &self.times
     }
 
     /// For each column, whether any record had it; `None` for `range:`.
@@ -223,6 +231,7 @@ impl<'run> Worker<'run> {
     fn step(&mut self, piece: &Piece, cursor: &mut Cursor, max_rows: usize, worked: &mut Worked) -> Step {
         self.fill(piece, cursor, max_rows)?;
         worked.read += count(self.rejects.len()) + count(self.batch.rows);
+        self.times.look(self.task, &self.batch);
         self.settle_rejects(piece, worked)?;
         let record = self.batch.records.first().copied().unwrap_or_default();
         let offset = self.batch.position(0).offset;
