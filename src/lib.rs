@@ -5,4 +5,5 @@ pub mod limits; // every number of SPEC 11 and every capacity // Error, Kind, Pl
 
 pub mod encode; // batches to bytes (pure)
 pub mod query;
-pub mod value; // types, vectors, exact arithmetic, time and text (pure) // text to plan to values (pure)
+pub mod rollup;
+pub mod value; // types, vectors, exact arithmetic, time and text (pure) // text to plan to values (pure) // rows to groups to results (pure)

@@ -5,13 +5,13 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::Failure;
 use super::budget::{Budget, Charged, Exceeded};
 use super::choice::{Choice, Ends};
 use super::extreme::{Extremes, Sought};
 use super::sum::{DoubleSums, ExactSums, Slopes};
+use super::{Failure, Holder};
 use crate::query::Problem;
-use crate::query::eval::{ColumnSet, Kept, Operand, columns_read, evaluate, filter, part};
+use crate::query::eval::{ColumnSet, Kept, Operand, columns_read, evaluate, filter, narrowed};
 use crate::query::plan::{Aggregate, AggregateFunction};
 use crate::value::vector::{Batch, Data, Vector};
 use crate::value::{Position, Type};
@@ -22,6 +22,8 @@ pub(super) struct Aggregator<'p> {
     call: &'p Aggregate,
     /// The columns that the arguments read.
     reads: ColumnSet,
+    /// Number of groups, each of which has a state.
+    groups: u32,
     states: States,
 }
 
@@ -118,21 +120,17 @@ impl<'p> Aggregator<'p> {
         Self {
             call,
             reads: columns_read(&call.args),
+            groups: 0,
             states,
         }
     }
 
     /// States for `groups` groups.
-    pub(super) fn grow(&mut self, groups: usize) -> Result<(), Exceeded> {
-        match &mut self.states {
-            States::Count(counts) => counts.grow(groups, 0),
-            States::Exact(sums) => sums.grow(groups),
-            States::Double(sums) => sums.grow(groups),
-            States::Extreme(extremes) => extremes.grow(groups),
-            States::Choice(choice) => choice.grow(groups),
-            States::End(ends) => ends.grow(groups),
-            States::Slope(slopes) => slopes.grow(groups),
-        }
+    pub(super) fn grow(&mut self, groups: u32) -> Result<(), Failure> {
+        self.groups = groups;
+        self.states
+            .grow(groups as usize)
+            .map_err(|exceeded| self.full(exceeded))
     }
 
     /// Takes the rows of `batch`, each of which belongs to one of `groups`.
@@ -156,7 +154,7 @@ impl<'p> Aggregator<'p> {
         if rows.groups.is_empty() {
             return Ok(());
         }
-        let batch = part(batch, &seen, &self.reads);
+        let batch = narrowed(batch, &seen, &self.reads);
         let mut args = self
             .call
             .args
@@ -173,19 +171,18 @@ impl<'p> Aggregator<'p> {
 
     fn lift(&self, fault: Fault) -> Failure {
         match fault {
-            Fault::Full(exceeded) => exceeded.into(),
-            Fault::Value(expected, found) => self.problem(expected, found).into(),
+            Fault::Full(exceeded) => self.full(exceeded),
+            Fault::SquareTooLarge => Failure::Problem(Problem {
+                span: self.call.span,
+                expected: "values whose squares fit DOUBLE".to_owned(),
+                found: "a larger one".to_owned(),
+                advice: "filter such records out, or scale the values".to_owned(),
+            }),
         }
     }
 
-    fn problem(&self, expected: String, found: &'static str) -> Problem {
-        Problem {
-            span: self.call.span,
-            expected,
-            found: found.to_owned(),
-            advice: "cast the argument to a type with room, or take fewer rows into a group"
-                .to_owned(),
-        }
+    fn full(&self, exceeded: Exceeded) -> Failure {
+        Failure::full(Holder::Aggregates, self.groups, exceeded)
     }
 
     /// Takes the states of `other`'s groups from `first` on; they are of these groups here.
@@ -212,16 +209,14 @@ impl<'p> Aggregator<'p> {
                 Ok(())
             }
             (States::Double(sums), States::Double(others)) => sums.merge(others, pairs()),
-            (States::Extreme(extremes), States::Extreme(others)) => {
-                extremes.merge(others, pairs())
-            }
+            (States::Extreme(extremes), States::Extreme(others)) => extremes.merge(others, pairs()),
             (States::Choice(choice), States::Choice(others)) => choice.merge(others, pairs()),
             (States::End(ends), States::End(others)) => ends.merge(others, pairs()),
             (States::Slope(slopes), States::Slope(others)) => slopes.merge(others, pairs()),
             // The same query gives the same states.
             _ => Ok(()),
         }
-        .map_err(Failure::from)
+        .map_err(|exceeded| self.full(exceeded))
     }
 
     /// The results of `groups`, in that order.
@@ -244,16 +239,28 @@ impl<'p> Aggregator<'p> {
             States::End(ends) => Ok(ends.values.gather(groups)),
             States::Slope(slopes) => slopes.slopes(groups),
         };
-        results.map_err(|Unfit| {
-            self.problem(
-                format!("a result that fits {}", self.call.ty),
-                "one past its range",
-            )
+        results.map_err(|Unfit| Problem {
+            span: self.call.span,
+            expected: format!("a result that fits {}", self.call.ty),
+            found: "one past its range".to_owned(),
+            advice: "cast the argument to a type with more room, such as DOUBLE".to_owned(),
         })
     }
 }
 
 impl States {
+    fn grow(&mut self, groups: usize) -> Result<(), Exceeded> {
+        match self {
+            States::Count(counts) => counts.grow(groups, 0),
+            States::Exact(sums) => sums.grow(groups),
+            States::Double(sums) => sums.grow(groups),
+            States::Extreme(extremes) => extremes.grow(groups),
+            States::Choice(choice) => choice.grow(groups),
+            States::End(ends) => ends.grow(groups),
+            States::Slope(slopes) => slopes.grow(groups),
+        }
+    }
+
     fn add(&mut self, rows: &Rows<'_>, args: &[Cow<'_, Vector>]) -> Result<(), Fault> {
         match (self, args) {
             (States::Count(counts), _) => {
@@ -281,8 +288,8 @@ impl States {
 pub(super) enum Fault {
     /// No room.
     Full(Exceeded),
-    /// A value it cannot take: what was expected, what found.
-    Value(String, &'static str),
+    /// A DOUBLE whose square is past the largest.
+    SquareTooLarge,
 }
 
 impl From<Exceeded> for Fault {

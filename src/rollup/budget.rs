@@ -146,13 +146,6 @@ impl<T> Charged<T> {
         self.items.len().saturating_add(more) > self.items.capacity()
     }
 
-    /// Appends `item`.
-    pub(super) fn push(&mut self, item: T) -> Result<(), Exceeded> {
-        self.reserve(1)?;
-        self.items.push(item);
-        Ok(())
-    }
-
     /// Drops the items past `length`; the room stays.
     pub(super) fn truncate(&mut self, length: usize) {
         self.items.truncate(length);

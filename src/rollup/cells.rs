@@ -250,11 +250,7 @@ impl TextCells {
                 place.copy_from_slice(text);
             }
             self.dead_bytes += old.length() - text.len();
-            put(
-                &mut self.spans,
-                group,
-                Some(&Span::new(start, text.len())),
-            );
+            put(&mut self.spans, group, Some(&Span::new(start, text.len())));
             return Ok(());
         }
         self.dead_bytes += old.length();

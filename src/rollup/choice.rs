@@ -133,7 +133,8 @@ impl Contest<'_> {
         };
         if *seen {
             let ordering = compare();
-            if !self.sought.beats(ordering) && !(ordering.is_eq() && position < *held) {
+            let wins = self.sought.beats(ordering) || (ordering.is_eq() && position < *held);
+            if !wins {
                 return false;
             }
         }

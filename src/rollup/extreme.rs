@@ -72,12 +72,20 @@ impl Extremes {
             // -0.0 below 0.0, so that the order of the rows cannot be seen in the result.
             (Values::Double(cells), Data::Double(values), Sought::Smallest) => {
                 fold(cells, valid, groups, values, |held, new| {
-                    if new.total_cmp(&held).is_lt() { new } else { held }
+                    if new.total_cmp(&held).is_lt() {
+                        new
+                    } else {
+                        held
+                    }
                 });
             }
             (Values::Double(cells), Data::Double(values), Sought::Largest) => {
                 fold(cells, valid, groups, values, |held, new| {
-                    if new.total_cmp(&held).is_gt() { new } else { held }
+                    if new.total_cmp(&held).is_gt() {
+                        new
+                    } else {
+                        held
+                    }
                 });
             }
             (Values::Text(cells), Data::Text(texts), sought) => {

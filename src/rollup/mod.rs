@@ -167,8 +167,7 @@ impl<'p> Rollup<'p> {
         let groups = self.table.len();
         self.aggregates
             .iter_mut()
-            .try_for_each(|aggregate| aggregate.grow(groups as usize))
-            .map_err(|exceeded| Failure::full(Holder::Aggregates, groups, exceeded))
+            .try_for_each(|aggregate| aggregate.grow(groups))
     }
 
     /// Takes the groups of `other`, a rollup of the same plan over other rows.
@@ -202,7 +201,7 @@ impl<'p> Rollup<'p> {
         }
         let states = order::States {
             groups: self.table.len(),
-            keys: self.table.into_keys(),
+            keys: self.table.keys,
             aggregates: self.aggregates,
         };
         Results::new(self.plan, states, &self.budget)
@@ -213,7 +212,7 @@ impl<'p> Rollup<'p> {
 fn key_values<'a>(key: &'a Expr, batch: &'a Batch) -> Result<Cow<'a, Vector>, Problem> {
     let mut values = vector(evaluate(key, batch)?, key.ty, batch.rows);
     if let Data::Double(doubles) = &values.data
-        && doubles.iter().any(|&value| value == 0.0)
+        && doubles.contains(&0.0)
         && let Data::Double(doubles) = &mut values.to_mut().data
     {
         doubles.iter_mut().for_each(|value| *value += 0.0);

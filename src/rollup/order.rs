@@ -66,13 +66,10 @@ impl<'p> Results<'p> {
         states: States<'p>,
         budget: &Arc<Budget>,
     ) -> Result<Self, Failure> {
-        let groups = states.groups;
-        let full = |exceeded| Failure::full(Holder::Order, groups, exceeded);
         let mut order = surviving(plan, &states, budget)?;
         let columns = order_columns(plan, &states, &order, budget)?;
-        let compare = |&a: &u32, &b: &u32| {
-            by_order(&columns, a, b).then_with(|| by_keys(&states.keys, a, b))
-        };
+        let compare =
+            |&a: &u32, &b: &u32| by_order(&columns, a, b).then_with(|| by_keys(&states.keys, a, b));
         let limit = plan
             .limit
             .and_then(|limit| usize::try_from(limit).ok())
@@ -114,7 +111,9 @@ impl<'p> Results<'p> {
         if groups.is_empty() {
             return Ok(None);
         }
-        let batch = self.states.batch(groups, &columns_read(&self.plan.outputs))?;
+        let batch = self
+            .states
+            .batch(groups, &columns_read(&self.plan.outputs))?;
         let columns = self
             .plan
             .outputs

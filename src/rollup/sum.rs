@@ -218,10 +218,7 @@ impl Slopes {
         for (&group, (&y, &x)) in groups.iter().zip(y.iter().zip(x)) {
             // The sums themselves would hold more; what SQL.md promises ends here, and it ends the same in any order.
             if !(x * x).is_finite() || !(y * y).is_finite() {
-                return Err(Fault::Value(
-                    "values whose squares fit DOUBLE".to_owned(),
-                    "a larger one",
-                ));
+                return Err(Fault::SquareTooLarge);
             }
             if let Some(state) = self.states.get_mut(group as usize) {
                 let before = state.heap_bytes();
@@ -262,22 +259,18 @@ impl Slopes {
     /// Covariance over the variance of x; NULL where x does not vary, or over no rows.
     pub(super) fn slopes(&self, groups: &[u32]) -> Result<Vector, Unfit> {
         finite(states(&self.states, groups).map(|state| {
-            let variance =
-                co_moment(state.rows, &state.x, &state.x, &state.xx).ok_or(Unfit)?;
+            let variance = co_moment(state.rows, &state.x, &state.x, &state.xx).ok_or(Unfit)?;
             if variance.is_zero() {
                 return Ok(None);
             }
-            let covariance =
-                co_moment(state.rows, &state.x, &state.y, &state.xy).ok_or(Unfit)?;
+            let covariance = co_moment(state.rows, &state.x, &state.y, &state.xy).ok_or(Unfit)?;
             ratio(&covariance, &variance).map(Some).ok_or(Unfit)
         }))
     }
 }
 
 fn states<'a, T>(all: &'a [T], groups: &'a [u32]) -> impl Iterator<Item = &'a T> {
-    groups
-        .iter()
-        .filter_map(|&group| all.get(group as usize))
+    groups.iter().filter_map(|&group| all.get(group as usize))
 }
 
 fn finite(values: impl Iterator<Item = Result<Option<f64>, Unfit>>) -> Result<Vector, Unfit> {
