@@ -21,6 +21,7 @@ pub mod decode;
 pub mod digest;
 pub mod encode;
 pub mod error;
+pub mod gzip;
 pub mod limits;
 pub mod log;
 pub mod machine;
