@@ -3,7 +3,6 @@
 //! A run works until a [`Cause`] stops it; then it drains: it has `drain` from that moment to leave the output in an
 //! honest state. The first cause stays; the supervisor in `main` acts on a second signal and on the drain's end.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -50,7 +49,6 @@ struct Shared {
     drain: Duration,
     stopped: Mutex<Option<Stopped>>,
     changed: Condvar,
-    result_sent: AtomicBool,
 }
 
 /// Invariant: written once, by the first cause.
@@ -71,7 +69,6 @@ impl Stop {
             drain,
             stopped: Mutex::new(None),
             changed,
-            result_sent: AtomicBool::new(false),
         }))
     }
 
@@ -142,23 +139,6 @@ impl Stop {
             .wait_timeout_while(self.lock(), time, |stopped| stopped.is_none());
         drop(waited.unwrap_or_else(PoisonError::into_inner));
         self.cause().is_some()
-    }
-
-    /// To be called right before the result PUT goes out: from here on its answer alone says how the run ended
-    /// (SPEC 7, rules 5 and 6).
-    pub fn result_sent(&self) {
-        self.0.result_sent.store(true, Ordering::SeqCst);
-    }
-
-    /// To be called where the result PUT was refused so that it cannot have taken effect.
-    pub fn result_refused(&self) {
-        self.0.result_sent.store(false, Ordering::SeqCst);
-    }
-
-    /// Whether the result may have been written.
-    #[must_use]
-    pub fn is_result_sent(&self) -> bool {
-        self.0.result_sent.load(Ordering::SeqCst)
     }
 
     fn stop_once(&self, stopped: &mut Option<Stopped>, cause: Cause) {
