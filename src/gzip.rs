@@ -1,8 +1,7 @@
 //! gzip, both ways and only here (RFC 1952): inputs of several members by their first bytes, artifacts whose bytes
 //! depend on nothing but their content.
 
-use std::fmt::Debug;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 
 use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
@@ -48,4 +47,46 @@ pub fn content(raw: Box<dyn Read + Send>) -> io::Result<(Box<dyn Read + Send>, C
     } else {
         (Box::new(whole), Compression::None)
     })
+}
+
+/// Why damaged gzip cannot be read on, where `cause` is damage and no failure of what is below it.
+#[must_use]
+pub fn damage(cause: &io::Error) -> Option<&'static str> {
+    match cause.kind() {
+        io::ErrorKind::UnexpectedEof => Some("its end in the middle of a member"),
+        io::ErrorKind::InvalidInput => {
+            Some("bytes that are no gzip, or a checksum or size that differs")
+        }
+        io::ErrorKind::InvalidData => Some("bytes that cannot be decompressed"),
+        _ => None,
+    }
+}
+
+/// Compresses as bytes come. The same content gives the same bytes: no time, no name.
+#[derive(Debug)]
+pub struct Compressor(GzEncoder<Vec<u8>>);
+
+impl Default for Compressor {
+    fn default() -> Self {
+        Self(GzEncoder::new(Vec::new(), flate2::Compression::default()))
+    }
+}
+
+impl Compressor {
+    /// Takes the next bytes of the content; gives the compressed ones that are ready.
+    ///
+    /// # Errors
+    /// Those of the encoder, which has none of its own.
+    pub fn write(&mut self, content: &[u8]) -> io::Result<Vec<u8>> {
+        self.0.write_all(content)?;
+        Ok(std::mem::take(self.0.get_mut()))
+    }
+
+    /// The rest of the compressed bytes.
+    ///
+    /// # Errors
+    /// As [`Compressor::write`].
+    pub fn finish(self) -> io::Result<Vec<u8>> {
+        self.0.finish()
+    }
 }

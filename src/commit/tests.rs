@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::artifact::{Artifact, Compression};
+use crate::artifact::Artifact;
 use crate::clock::ManualClock;
+use crate::gzip::Compression;
 use crate::manifest::{Identity, Inputs, Mode, Requests};
 use crate::random::SystemRandomness;
 use crate::store::fake::{Fake, Fault, Object};

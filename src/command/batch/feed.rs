@@ -7,8 +7,8 @@ use super::fold::object_fault;
 use super::work::{Numbers, Piece, Task};
 use crate::config::uri::NumberRange;
 use crate::decode::{Format, Framer};
-use crate::error::{Error, Result};
-use crate::gzip;
+use crate::error::{Error, Kind, Result};
+use crate::gzip::{self, Compression};
 use crate::limits;
 use crate::manifest::ReadTo;
 use crate::stop::Stop;
@@ -54,6 +54,7 @@ pub(super) struct Seen {
 /// The object being read.
 struct Open {
     uri: Arc<str>,
+    compression: Compression,
     reader: Box<dyn Read + Send>,
     framer: Framer,
 }
@@ -61,7 +62,10 @@ struct Open {
 impl<'run> Feed<'run> {
     /// The numbers of `range`.
     pub(super) fn range(range: NumberRange) -> Self {
-        Self::Range(Range { next: range.start, range })
+        Self::Range(Range {
+            next: range.start,
+            range,
+        })
     }
 
     /// The next piece; `None` at the end of the input.
@@ -76,7 +80,13 @@ impl<'run> Feed<'run> {
 
     /// Takes a piece back whose buffer can serve again.
     pub(super) fn recycle(&mut self, piece: Piece) {
-        if let (Self::Objects(Objects { open: Some(open), .. }), Piece::Chunk(chunk)) = (self, piece) {
+        if let (
+            Self::Objects(Objects {
+                open: Some(open), ..
+            }),
+            Piece::Chunk(chunk),
+        ) = (self, piece)
+        {
             open.framer.recycle(chunk.bytes);
         }
     }
@@ -87,7 +97,11 @@ impl<'run> Feed<'run> {
             Self::Objects(objects) => objects.seen,
             Self::Range(range) => {
                 let whole = range.next == range.range.end;
-                vec![Seen { version_id: None, compression: "none", whole }]
+                vec![Seen {
+                    version_id: None,
+                    compression: "none",
+                    whole,
+                }]
             }
         }
     }
@@ -111,8 +125,14 @@ impl Range {
         if start >= self.range.end {
             return None;
         }
-        self.next = start.saturating_add(limits::RANGE_PIECE_NUMBERS).min(self.range.end);
-        Some(Piece::Numbers(Numbers { origin: self.range.start, start, end: self.next }))
+        self.next = start
+            .saturating_add(limits::RANGE_PIECE_NUMBERS)
+            .min(self.range.end);
+        Some(Piece::Numbers(Numbers {
+            origin: self.range.start,
+            start,
+            end: self.next,
+        }))
     }
 }
 
@@ -124,7 +144,15 @@ impl<'run> Objects<'run> {
         uris: &'run [Arc<str>],
         stop: &'run Stop,
     ) -> Self {
-        Self { task, format, inputs, uris, stop, open: None, seen: Vec::new() }
+        Self {
+            task,
+            format,
+            inputs,
+            uris,
+            stop,
+            open: None,
+            seen: Vec::new(),
+        }
     }
 
     fn next_piece(&mut self) -> Result<Option<Piece>> {
@@ -152,11 +180,22 @@ impl<'run> Objects<'run> {
             return Ok(false);
         };
         let opened = input.open(self.stop)?;
-        let (reader, compression) = gzip::open(opened.reader).map_err(|cause| lifted(cause, uri))?;
-        let number = u32::try_from(number).map_err(|_| Error::defect("opening", "too many inputs"))?;
+        let (reader, compression) =
+            gzip::content(opened.reader).map_err(|cause| lifted(cause, uri))?;
+        let number =
+            u32::try_from(number).map_err(|_| Error::defect("opening", "too many inputs"))?;
         let framer = Framer::new(self.format, &self.task.columns, number, Arc::clone(uri));
-        self.open = Some(Open { uri: Arc::clone(uri), reader, framer });
-        self.seen.push(Seen { version_id: opened.version_id, compression, whole: false });
+        self.open = Some(Open {
+            uri: Arc::clone(uri),
+            compression,
+            reader,
+            framer,
+        });
+        self.seen.push(Seen {
+            version_id: opened.version_id,
+            compression: compression.name(),
+            whole: false,
+        });
         Ok(true)
     }
 }
@@ -165,7 +204,10 @@ impl Open {
     /// The next chunk of the object; `None` at its end.
     fn next_piece(&mut self, stop: &Stop) -> Result<Option<Piece>> {
         loop {
-            let chunk = self.framer.next().map_err(|fault| object_fault(&fault, &self.uri))?;
+            let chunk = self
+                .framer
+                .next()
+                .map_err(|fault| object_fault(&fault, &self.uri))?;
             if let Some(chunk) = chunk {
                 return Ok(Some(Piece::Chunk(chunk)));
             }
@@ -174,7 +216,24 @@ impl Open {
             }
             stop.check()?;
             let count = self.reader.read(self.framer.room());
-            self.framer.filled(count.map_err(|cause| lifted(cause, &self.uri))?);
+            self.framer.filled(count.map_err(|cause| self.lift(cause))?);
+        }
+    }
+    /// Damage of gzip is a fault of the object; everything else is the store's to tell.
+    fn lift(&self, cause: std::io::Error) -> Error {
+        match (self.compression, gzip::damage(&cause)) {
+            (Compression::Gzip, Some(found)) => {
+                let advice = "write the object anew; nothing after the damage can be read";
+                Error::new(
+                    Kind::Data,
+                    "decompressing",
+                    "whole gzip members",
+                    found,
+                    advice,
+                )
+                .at_uri(self.uri.as_ref())
+            }
+            (Compression::Gzip | Compression::None, _) => lifted(cause, &self.uri),
         }
     }
 }

@@ -60,12 +60,25 @@ impl<'fold, 'run> Fold<'fold, 'run> {
         query: &'fold str,
     ) -> Self {
         let (again, rows_left) = (Worker::new(task), task.rows_limit());
-        Self { task, uris, outputs, tally, log, query, again, rows_left }
+        Self {
+            task,
+            uris,
+            outputs,
+            tally,
+            log,
+            query,
+            again,
+            rows_left,
+        }
     }
 
     /// Whether any input is wanted yet: LIMIT may be 0.
     pub(super) fn flow(&self) -> Flow {
-        if self.rows_left == Some(0) { Flow::Filled } else { Flow::GoOn }
+        if self.rows_left == Some(0) {
+            Flow::Filled
+        } else {
+            Flow::GoOn
+        }
     }
 
     /// Adds the answer for the next piece.
@@ -75,7 +88,12 @@ impl<'fold, 'run> Fold<'fold, 'run> {
         if let Some(rows_left) = self.rows_left.filter(|rows_left| worked.used >= *rows_left) {
             worked = self.again.exactly(piece, rows_left);
         }
-        let before = self.tally.read.get(piece.input()).copied().unwrap_or_default();
+        let before = self
+            .tally
+            .read
+            .get(piece.input())
+            .copied()
+            .unwrap_or_default();
         for rejected in &worked.rejected {
             self.reject(rejected, piece, before)?;
         }
@@ -99,7 +117,13 @@ impl<'fold, 'run> Fold<'fold, 'run> {
         records.used += worked.used;
         records.filtered += worked.filtered;
         let read = records.read;
-        self.log.progress(|| format!("{read} records read, input {} of {}", piece.input() + 1, self.uris.len()));
+        self.log.progress(|| {
+            format!(
+                "{read} records read, input {} of {}",
+                piece.input() + 1,
+                self.uris.len()
+            )
+        });
     }
 }
 
@@ -125,9 +149,16 @@ impl Fold<'_, '_> {
         match stopped {
             Stopped::BadRecord(bad) => {
                 let number = before + u64::from(bad.record) + 1;
-                self.bad(&bad, self.place(piece, number, bad.offset, bad.column.clone()))
+                self.bad(
+                    &bad,
+                    self.place(piece, number, bad.offset, bad.column.clone()),
+                )
             }
-            Stopped::Problem { record, offset, problem } => {
+            Stopped::Problem {
+                record,
+                offset,
+                problem,
+            } => {
                 let number = before + u64::from(record) + 1;
                 evaluation(self.query, &problem).at(self.place(piece, number, offset, None))
             }
@@ -146,7 +177,14 @@ impl Fold<'_, '_> {
                 format!("{limit} records were rejected before it, as many as WINDROW_ON_BAD_RECORD allows")
             }
         };
-        Error::new(Kind::Data, "decoding", &rejected.expected, &rejected.found, advice).at(place)
+        Error::new(
+            Kind::Data,
+            "decoding",
+            &rejected.expected,
+            &rejected.found,
+            advice,
+        )
+        .at(place)
     }
 
     fn place(&self, piece: &Piece, record: u64, offset: u64, column: Option<String>) -> Place {
@@ -154,7 +192,12 @@ impl Fold<'_, '_> {
             Piece::Chunk(_) => Some(offset),
             Piece::Numbers(_) => None,
         };
-        Place { uri: self.uri(piece).to_owned(), record: Some(record), offset_bytes, column }
+        Place {
+            uri: self.uri(piece).to_owned(),
+            record: Some(record),
+            offset_bytes,
+            column,
+        }
     }
 
     fn uri(&self, piece: &Piece) -> &str {
@@ -164,25 +207,53 @@ impl Fold<'_, '_> {
 
 /// The log tells of the first bad record; the others are in rejected.ndjson, and counted.
 fn first_rejected(rejected: &Rejected, place: &Place) -> Event {
-    let text = format!("{place} is bad: expected {}, found {}", rejected.expected, rejected.found);
-    let mut event = Event { level: Level::Warning, ..Event::info("rejected", text) };
-    event = event.with("uri", place.uri.as_str()).with("record", place.record);
-    event.with("offset_bytes", place.offset_bytes).with("column", place.column.as_deref())
+    let text = format!(
+        "{place} is bad: expected {}, found {}",
+        rejected.expected, rejected.found
+    );
+    let mut event = Event {
+        level: Level::Warning,
+        ..Event::info("rejected", text)
+    };
+    event = event
+        .with("uri", place.uri.as_str())
+        .with("record", place.record);
+    event
+        .with("offset_bytes", place.offset_bytes)
+        .with("column", place.column.as_deref())
 }
 
 /// A value that an expression has no result for.
 pub(super) fn evaluation(query: &str, problem: &Problem) -> Error {
     let expression = problem.span.of(query);
-    let expected = format!("{} (in `{expression}`, byte {} of the query)", problem.expected, problem.span.start);
-    let advice = if problem.advice.is_empty() { "change the query or the input" } else { &problem.advice };
+    let expected = format!(
+        "{} (in `{expression}`, byte {} of the query)",
+        problem.expected, problem.span.start
+    );
+    let advice = if problem.advice.is_empty() {
+        "change the query or the input"
+    } else {
+        &problem.advice
+    };
     Error::new(Kind::Data, "evaluating", expected, &problem.found, advice)
 }
 
 /// Nothing of the object can be read from there on.
 pub(super) fn object_fault(fault: &Fault, uri: &str) -> Error {
     let advice = "correct the object; such a fault cannot be rejected as one record";
-    let place = Place { uri: uri.to_owned(), offset_bytes: Some(fault.offset), ..Place::default() };
-    Error::new(Kind::Data, "reading", fault.reason.expected(), fault.reason.found(), advice).at(place)
+    let place = Place {
+        uri: uri.to_owned(),
+        offset_bytes: Some(fault.offset),
+        ..Place::default()
+    };
+    Error::new(
+        Kind::Data,
+        "reading",
+        fault.reason.expected(),
+        fault.reason.found(),
+        advice,
+    )
+    .at(place)
 }
 
 /// What ended a rollup.

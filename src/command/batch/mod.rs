@@ -20,7 +20,9 @@ use crate::error::{Error, Kind, Result};
 use crate::limits;
 use crate::log::{Event, Log};
 use crate::machine::Usage;
-use crate::manifest::{self, EndedBy, Identity, InputLine, Inputs, Manifest, Mode, Records, Requests, Started};
+use crate::manifest::{
+    self, EndedBy, Identity, InputLine, Inputs, Manifest, Mode, Records, Requests, Started,
+};
 use crate::random::Nonce;
 use crate::rollup::budget::Budget;
 use crate::stop::Stop;
@@ -45,15 +47,31 @@ pub fn run(context: &Context, mut config: Config) -> Result<Outcome> {
     let task = task(context, &config, &query)?;
 
     let claim = claim(context, &config)?;
-    let mut tally = Tally { phase: "listing", records: Records::default(), read: Vec::new() };
+    let mut tally = Tally {
+        phase: "listing",
+        records: Records::default(),
+        read: Vec::new(),
+    };
     let committed = context.guard(|| {
-        let work = Work { context, config: &config, query: &query, task: &task, claim: &claim };
+        let work = Work {
+            context,
+            config: &config,
+            query: &query,
+            task: &task,
+            claim: &claim,
+        };
         work.run(threads.get(), &mut tally)
     });
     match committed {
         Ok((manifest, committed)) => Ok(outcome(&context.log, &manifest, &committed)),
         Err(error) => {
-            claim.fail(&error, Unfinished { phase: tally.phase, records: tally.records });
+            claim.fail(
+                &error,
+                Unfinished {
+                    phase: tally.phase,
+                    records: tally.records,
+                },
+            );
             Err(error)
         }
     }
@@ -85,8 +103,14 @@ impl Work<'_> {
         tally.phase = "reading";
         let mut outputs = Outputs::create(self.task, self.claim.destination())?;
         let mut feed = self.feed(&listing);
-        let mut fold =
-            Fold::new(self.task, &listing.uris, &mut outputs, tally, &self.context.log, self.query);
+        let mut fold = Fold::new(
+            self.task,
+            &listing.uris,
+            &mut outputs,
+            tally,
+            &self.context.log,
+            self.query,
+        );
         let workers = match fold.flow() {
             Flow::Filled => Vec::new(),
             Flow::GoOn => lanes::drive(self.task, threads, &mut feed, &mut fold, stop)?,
@@ -131,16 +155,29 @@ impl Work<'_> {
         let listing = match &self.config.input {
             Named::Range(range) => Listing::of_range(*range),
             Named::Files { patterns, .. } => {
-                let stores = patterns.iter().map(input_store).collect::<Result<Vec<_>>>()?;
+                let stores = patterns
+                    .iter()
+                    .map(input_store)
+                    .collect::<Result<Vec<_>>>()?;
                 Listing::of_inputs(inputs::list(&stores, &self.context.stop)?)
             }
         };
-        let held: usize = listing.uris.iter().map(|uri| uri.len() + size_of::<Input>()).sum();
+        let held: usize = listing
+            .uris
+            .iter()
+            .map(|uri| uri.len() + size_of::<Input>())
+            .sum();
         let held = u64::try_from(held).unwrap_or(u64::MAX);
-        self.task.budget.charge(held).map_err(|exceeded| fold::past_memory("the listing of the inputs", listing.totals.count, exceeded))?;
+        self.task.budget.charge(held).map_err(|exceeded| {
+            fold::past_memory("the listing of the inputs", listing.totals.count, exceeded)
+        })?;
         let Inputs { count, bytes, .. } = listing.totals;
         let text = format!("reading {count} inputs of {bytes} bytes");
-        self.context.log.event(&Event::info("input", text).with("inputs", count).with("bytes", bytes));
+        self.context.log.event(
+            &Event::info("input", text)
+                .with("inputs", count)
+                .with("bytes", bytes),
+        );
         Ok(listing)
     }
 
@@ -160,14 +197,19 @@ impl Work<'_> {
     /// Merges what the workers gathered, and writes the result of a grouped query.
     fn groups(&self, workers: Vec<Worker<'_>>, outputs: &mut Outputs) -> Result<()> {
         let mut rollups = workers.into_iter().filter_map(Worker::into_rollup);
-        let Some(mut whole) = rollups.next() else { return Ok(()) };
+        let Some(mut whole) = rollups.next() else {
+            return Ok(());
+        };
         let lift = |failure| fold::lift_rollup(self.query, failure);
         for rollup in rollups {
             self.context.stop.check()?;
             whole.merge(rollup).map_err(lift)?;
         }
         let mut results = whole.finish().map_err(lift)?;
-        while let Some(batch) = results.next_batch().map_err(|problem| lift(problem.into()))? {
+        while let Some(batch) = results
+            .next_batch()
+            .map_err(|problem| lift(problem.into()))?
+        {
             self.context.stop.check()?;
             outputs.groups(&batch)?;
         }
@@ -187,15 +229,31 @@ impl Listing {
             uris.push(Arc::from(uri));
         }
         let count = u64::try_from(inputs.len()).unwrap_or(u64::MAX);
-        let totals = Inputs { count, bytes, listing_sha256: hash.finish() };
-        Self { inputs, uris, totals }
+        let totals = Inputs {
+            count,
+            bytes,
+            listing_sha256: hash.finish(),
+        };
+        Self {
+            inputs,
+            uris,
+            totals,
+        }
     }
 
     fn of_range(range: NumberRange) -> Self {
         let uri = range.to_string();
         let listing_sha256: Digest = sha256(format!("{uri}\n").as_bytes());
-        let totals = Inputs { count: 1, bytes: 0, listing_sha256 };
-        Self { inputs: Vec::new(), uris: vec![Arc::from(uri)], totals }
+        let totals = Inputs {
+            count: 1,
+            bytes: 0,
+            listing_sha256,
+        };
+        Self {
+            inputs: Vec::new(),
+            uris: vec![Arc::from(uri)],
+            totals,
+        }
     }
 
     /// The lines of inputs.ndjson.gz.
@@ -231,7 +289,11 @@ fn task(context: &Context, config: &Config, query: &str) -> Result<Task> {
             compile(config, &text(columns, &context.stop)?, query)?
         }
     };
-    let read = plan.columns.iter().filter_map(|&index| columns.get(index).cloned()).collect();
+    let read = plan
+        .columns
+        .iter()
+        .filter_map(|&index| columns.get(index).cloned())
+        .collect();
     let limit = context.machine.memory_limit_bytes.unwrap_or(u64::MAX);
     Ok(Task {
         plan,
@@ -247,7 +309,9 @@ fn task(context: &Context, config: &Config, query: &str) -> Result<Task> {
 }
 
 fn compile(config: &Config, columns: &str, query: &str) -> Result<Compiled> {
-    config.compile(columns, query).map_err(|problems| problem::report(&problems))
+    config
+        .compile(columns, query)
+        .map_err(|problems| problem::report(&problems))
 }
 
 /// The text itself, read from its file where that is where it is: 78 where that fails, as the RUN_ID is still free.
@@ -303,7 +367,9 @@ fn claim(context: &Context, config: &Config) -> Result<Claim> {
         state: context.commit.clone(),
     })?;
     let uri = claim.destination().uri("");
-    context.log.event(&Event::info("started", format!("claimed {uri}")).with("uri", uri));
+    context
+        .log
+        .event(&Event::info("started", format!("claimed {uri}")).with("uri", uri));
     Ok(claim)
 }
 
@@ -311,8 +377,18 @@ fn claim(context: &Context, config: &Config) -> Result<Claim> {
 fn outcome(log: &Log, manifest: &Manifest, committed: &Committed) -> Outcome {
     let sha256 = committed.sha256.to_string();
     let event = Event::info("committed", format!("committed {}", committed.uri));
-    log.event(&event.with("uri", committed.uri.as_str()).with("sha256", sha256));
-    let Records { read, used, filtered, rejected, .. } = manifest.records;
+    log.event(
+        &event
+            .with("uri", committed.uri.as_str())
+            .with("sha256", sha256),
+    );
+    let Records {
+        read,
+        used,
+        filtered,
+        rejected,
+        ..
+    } = manifest.records;
     let rows = manifest.artifacts.first().map_or(0, |rollup| rollup.rows);
     let message = format!("{read} records read, {rows} rows committed");
     let facts = [
@@ -324,6 +400,9 @@ fn outcome(log: &Log, manifest: &Manifest, committed: &Committed) -> Outcome {
         ("inputs", manifest.inputs.count),
         ("bytes", manifest.inputs.bytes),
     ];
-    let fields = facts.map(|(name, number)| (name.to_owned(), number.into())).into_iter().collect();
+    let fields = facts
+        .map(|(name, number)| (name.to_owned(), number.into()))
+        .into_iter()
+        .collect();
     Outcome::Run { message, fields }
 }

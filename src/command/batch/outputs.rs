@@ -1,9 +1,10 @@
 //! The artifacts of a run: the rollup, and rejected.ndjson once there is something in it.
 
 use super::work::Task;
-use crate::artifact::{Artifact, Compression};
+use crate::artifact::Artifact;
 use crate::encode::Encoder;
 use crate::error::{Error, Result};
+use crate::gzip::Compression;
 use crate::manifest::{INPUTS, InputLine, REJECTED, Receipt};
 use crate::store::destination::Destination;
 use crate::value::vector::Batch;
@@ -25,12 +26,22 @@ impl Outputs {
         let (encoder, mut buffer) = (task.encoder(), Vec::new());
         encoder.header(&mut buffer);
         rollup.write(&buffer, 0)?;
-        Ok(Self { destination: destination.clone(), encoder, rollup, rejected: None, buffer })
+        Ok(Self {
+            destination: destination.clone(),
+            encoder,
+            rollup,
+            rejected: None,
+            buffer,
+        })
     }
 
     /// Rows of a row-wise query, encoded.
     pub(super) fn rows(&mut self, encoded: &[u8], rows: u64) -> Result<()> {
-        if encoded.is_empty() { Ok(()) } else { self.rollup.write(encoded, rows) }
+        if encoded.is_empty() {
+            Ok(())
+        } else {
+            self.rollup.write(encoded, rows)
+        }
     }
 
     /// A line of rejected.ndjson.
@@ -42,8 +53,10 @@ impl Outputs {
     /// Rows of a grouped query.
     pub(super) fn groups(&mut self, batch: &Batch) -> Result<()> {
         self.buffer.clear();
-        self.encoder.rows(&batch.columns, batch.rows, &mut self.buffer);
-        self.rollup.write(&self.buffer, u64::try_from(batch.rows).unwrap_or(u64::MAX))
+        self.encoder
+            .rows(&batch.columns, batch.rows, &mut self.buffer);
+        self.rollup
+            .write(&self.buffer, u64::try_from(batch.rows).unwrap_or(u64::MAX))
     }
 
     /// Completes the artifacts and writes inputs.ndjson.gz; gives the receipts in that order.

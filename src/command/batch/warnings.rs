@@ -34,7 +34,10 @@ impl Times {
             else {
                 continue;
             };
-            let mut valid = times.iter().enumerate().filter(|(row, _)| vector.valid.is_valid(*row));
+            let mut valid = times
+                .iter()
+                .enumerate()
+                .filter(|(row, _)| vector.valid.is_valid(*row));
             seen.any |= valid.clone().next().is_some();
             seen.plausible = valid.any(|(_, time)| PLAUSIBLE_US.contains(time));
         }
@@ -49,17 +52,24 @@ pub(super) fn tell(task: &Task, workers: &[Worker<'_>], records: Records, log: &
     for (index, column) in task.columns.iter().enumerate() {
         let name = column.name.as_str();
         let is_absent = |worker: &Worker<'_>| {
-            worker.saw_value().is_some_and(|saw| saw.get(index) == Some(&false))
+            worker
+                .saw_value()
+                .is_some_and(|saw| saw.get(index) == Some(&false))
         };
         if !workers.is_empty() && workers.iter().all(is_absent) {
             let text = format!("column {name}: no record has a field at its source");
             log.event(&Event::warning(text).with("column", name));
         }
-        let seen = workers.iter().filter_map(|worker| worker.times().0.get(index));
-        let (any, plausible) =
-            seen.fold((false, false), |(any, plausible), seen| (any | seen.any, plausible | seen.plausible));
+        let seen = workers
+            .iter()
+            .filter_map(|worker| worker.times().0.get(index));
+        let (any, plausible) = seen.fold((false, false), |(any, plausible), seen| {
+            (any | seen.any, plausible | seen.plausible)
+        });
         if any && !plausible {
-            let text = format!("column {name}: all times are outside 1990 to 2100; is it in another unit?");
+            let text = format!(
+                "column {name}: all times are outside 1990 to 2100; is it in another unit?"
+            );
             log.event(&Event::warning(text).with("column", name));
         }
     }

@@ -42,12 +42,19 @@ impl Numbers {
     /// The next numbers from `cursor` on, as the one column `i`.
     fn fill(&self, cursor: &mut Cursor, max_rows: usize, columns: usize, batch: &mut Batch) {
         let from = self.start.saturating_add_unsigned(cursor.record);
-        let rows = usize::try_from(from.abs_diff(self.end)).unwrap_or(usize::MAX).min(max_rows);
+        let rows = usize::try_from(from.abs_diff(self.end))
+            .unwrap_or(usize::MAX)
+            .min(max_rows);
         let numbers = || (from..self.end).take(rows);
         batch.rows = rows;
         batch.input = 0;
-        batch.offsets = numbers().map(|number| number.abs_diff(self.origin)).collect();
-        batch.records = (0..).skip(usize::try_from(cursor.record).unwrap_or_default()).take(rows).collect();
+        batch.offsets = numbers()
+            .map(|number| number.abs_diff(self.origin))
+            .collect();
+        batch.records = (0..)
+            .skip(usize::try_from(cursor.record).unwrap_or_default())
+            .take(rows)
+            .collect();
         batch.columns = vec![Vector::from_data(Data::Int(numbers().collect())); columns];
         cursor.record += count(rows);
     }
@@ -93,7 +100,11 @@ pub(super) enum Stopped {
     /// A bad record, and the run allows none.
     BadRecord(Box<Rejected>),
     /// An expression met a value that it has no result for.
-    Problem { record: u32, offset: u64, problem: Box<Problem> },
+    Problem {
+        record: u32,
+        offset: u64,
+        problem: Box<Problem>,
+    },
     /// The object cannot be read on.
     Object(Fault),
     /// State passed its share of memory.
@@ -151,7 +162,10 @@ impl Task {
     /// Writes the rows of the output.
     pub(super) fn encoder(&self) -> Encoder {
         let outputs = &self.plan.outputs;
-        let columns = outputs.iter().map(|output| (output.name.clone(), output.ty)).collect();
+        let columns = outputs
+            .iter()
+            .map(|output| (output.name.clone(), output.ty))
+            .collect();
         Encoder::new(self.output_format.rows, columns)
     }
 
@@ -172,8 +186,18 @@ impl<'run> Worker<'run> {
             }
             Shape::Rows(rows) => Sink::Rows(&rows.outputs, task.encoder()),
         };
-        let decoder = task.format.as_ref().map(|format| Decoder::new(format, task.columns.clone()));
-        Self { task, decoder, sink, times: Times::new(task), batch: Batch::default(), rejects: Vec::new() }
+        let decoder = task
+            .format
+            .as_ref()
+            .map(|format| Decoder::new(format, task.columns.clone()));
+        Self {
+            task,
+            decoder,
+            sink,
+            times: Times::new(task),
+            batch: Batch::default(),
+            rejects: Vec::new(),
+        }
     }
 
     /// Works a piece through: in batches, and again record by record where anything stops it there, because only then
@@ -228,21 +252,33 @@ impl<'run> Worker<'run> {
     }
 
     /// One batch, from bytes to the sink.
-    fn step(&mut self, piece: &Piece, cursor: &mut Cursor, max_rows: usize, worked: &mut Worked) -> Step {
+    fn step(
+        &mut self,
+        piece: &Piece,
+        cursor: &mut Cursor,
+        max_rows: usize,
+        worked: &mut Worked,
+    ) -> Step {
         self.fill(piece, cursor, max_rows)?;
         worked.read += count(self.rejects.len()) + count(self.batch.rows);
         self.times.look(self.task, &self.batch);
         self.settle_rejects(piece, worked)?;
         let record = self.batch.records.first().copied().unwrap_or_default();
         let offset = self.batch.position(0).offset;
-        let problem = |problem| Stopped::Problem { record, offset, problem: Box::new(problem) };
+        let problem = |problem| Stopped::Problem {
+            record,
+            offset,
+            problem: Box::new(problem),
+        };
         self.filter(worked).map_err(problem)?;
         self.drop_missing(piece, worked)?;
         worked.used += count(self.batch.rows);
-        self.sink.take(&self.batch, &mut worked.rows).map_err(|failure| match failure {
-            rollup::Failure::Problem(found) => problem(found),
-            rollup::Failure::Full(full) => Stopped::Memory(full),
-        })
+        self.sink
+            .take(&self.batch, &mut worked.rows)
+            .map_err(|failure| match failure {
+                rollup::Failure::Problem(found) => problem(found),
+                rollup::Failure::Full(full) => Stopped::Memory(full),
+            })
     }
 
     /// The next records of the piece into the batch and the rejects.
@@ -261,7 +297,9 @@ impl<'run> Worker<'run> {
 
     /// Counts the bad records of the batch, or stops at the first.
     fn settle_rejects(&mut self, piece: &Piece, worked: &mut Worked) -> Step {
-        let Piece::Chunk(chunk) = piece else { return Ok(()) };
+        let Piece::Chunk(chunk) = piece else {
+            return Ok(());
+        };
         for reject in self.rejects.drain(..) {
             let rejected = Rejected::new(&reject, chunk, &self.task.columns);
             settle(rejected, self.task.on_bad_record, worked)?;
@@ -271,7 +309,9 @@ impl<'run> Worker<'run> {
 
     /// WHERE.
     fn filter(&mut self, worked: &mut Worked) -> Result<(), Problem> {
-        let Some(filter) = &self.task.plan.filter else { return Ok(()) };
+        let Some(filter) = &self.task.plan.filter else {
+            return Ok(());
+        };
         if let Kept::Rows(kept) = eval::filter(filter, &self.batch)? {
             worked.filtered += count(self.batch.rows - kept.len());
             self.batch = self.batch.gather(&kept);
@@ -285,7 +325,9 @@ impl<'run> Worker<'run> {
             let pairs = self.task.columns.iter().zip(&self.batch.columns);
             pairs.filter(|(column, vector)| column.not_null && vector.valid.flags().is_some())
         };
-        let (Piece::Chunk(chunk), Some(decoder)) = (piece, &self.decoder) else { return Ok(()) };
+        let (Piece::Chunk(chunk), Some(decoder)) = (piece, &self.decoder) else {
+            return Ok(());
+        };
         if required().next().is_none() {
             return Ok(());
         }
@@ -313,9 +355,12 @@ impl Sink<'_> {
         match self {
             Sink::Groups(rollup) => rollup.add(batch),
             Sink::Rows(outputs, encoder) => {
-                let columns = outputs.iter().map(|output| eval::evaluate_vector(output, batch));
+                let column = |output: &Expr| {
+                    let values = eval::evaluate(output, batch)?;
+                    Ok(values.into_vector(output.ty, batch.rows))
+                };
                 let columns: Vec<Vector> =
-                    columns.collect::<Result<_, _>>().map_err(rollup::Failure::Problem)?;
+                    outputs.iter().map(column).collect::<Result<_, Problem>>()?;
                 encoder.rows(&columns, batch.rows, rows);
                 Ok(())
             }
