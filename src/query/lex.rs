@@ -280,7 +280,7 @@ impl<'a> Lexer<'a> {
         }
         if self.rest().starts_with(is_word) {
             self.take_while(is_word);
-            let found = shown(self.text[start..self.at].as_bytes(), 40);
+            let found = self.span_from(start).shown(self.text);
             return Err(Problem::new(
                 self.span_from(start),
                 "a number",

@@ -7,7 +7,7 @@ use super::super::{Problem, Span, units};
 use super::operators::call;
 use super::types::{self, Exact, Texts, convert};
 use super::{Binder, not_built};
-use crate::value::{Type, Value};
+use crate::value::Type;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
@@ -27,24 +27,18 @@ impl Binder<'_> {
                 advice,
             ));
         };
-        match entry.rule {
-            Rule::NotBuilt(_) => {
-                return Err(not_built(
-                    name.span,
-                    entry.name,
-                    "it is part of the language: compute it outside for now",
-                ));
-            }
-            Rule::Instead(advice) => {
-                let found = name.span.shown(self.text);
-                return Err(Problem::new(
-                    name.span,
-                    "a function of windrow",
-                    found,
-                    advice,
-                ));
-            }
-            _ => {}
+        if let Rule::NotBuilt(_) = entry.rule {
+            let advice = "it is part of the language: compute it outside for now";
+            return Err(not_built(name.span, entry.name, advice));
+        }
+        if let Rule::Instead(advice) = entry.rule {
+            let found = name.span.shown(self.text);
+            return Err(Problem::new(
+                name.span,
+                "a function of windrow",
+                found,
+                advice,
+            ));
         }
         arity(entry, call, span)?;
         if let Rule::Aggregate(function) = entry.rule {
@@ -168,12 +162,8 @@ impl Binder<'_> {
     /// The digits of `round`.
     fn digits(&mut self, digits: &ast::Expr) -> Result<i32, Problem> {
         let bound = self.expr(digits)?;
-        let value = match bound.node {
-            Node::Constant(Value::Int(value)) if bound.ty == Type::BigInt => {
-                i32::try_from(value).ok()
-            }
-            _ => None,
-        };
+        let whole = types::constant_of(&bound).filter(|_| bound.ty == Type::BigInt);
+        let value = whole.and_then(|digits| i32::try_from(digits).ok());
         value.ok_or_else(|| {
             let advice = "write the number of digits, as in round(x, 2)";
             Problem::new(
@@ -370,11 +360,10 @@ fn arity(entry: &Entry, call: &Call, span: Span) -> Result<(), Problem> {
         (least, most) if least == most => format!("{least} arguments of {name}"),
         (least, most) => format!("{least} or {most} arguments of {name}"),
     };
-    let advice = match entry.rule {
-        Rule::TimeBucket if args > entry.most => {
-            "buckets count from 2000-01-03, months from 2000-01-01, and take no origin"
-        }
-        _ => entry.doc,
+    let advice = if entry.rule == Rule::TimeBucket && args > entry.most {
+        "buckets count from 2000-01-03, months from 2000-01-01: there is no origin to give"
+    } else {
+        entry.doc
     };
     Err(Problem::new(span, expected, args.to_string(), advice))
 }

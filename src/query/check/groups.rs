@@ -73,12 +73,10 @@ impl Binder<'_> {
 
     /// Whether `expr`, not yet regrouped, holds an aggregate call.
     pub(super) fn has_aggregate(&self, expr: &Expr) -> bool {
-        match expr.node {
-            Node::Column(column) => column >= self.columns.len(),
-            _ => expr
-                .children()
-                .into_iter()
-                .any(|child| self.has_aggregate(child)),
+        if let Node::Column(column) = expr.node {
+            return column >= self.columns.len();
         }
+        let mut children = expr.children().into_iter();
+        children.any(|child| self.has_aggregate(child))
     }
 }

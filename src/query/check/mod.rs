@@ -198,19 +198,17 @@ impl<'a> Binder<'a> {
                 expr: bound,
             });
         }
-        match bound.node {
-            Node::Column(column)
-                if column < self.columns.len() && matches!(expr.node, ast::Node::Name { .. }) =>
-            {
-                Ok(self.star_item(column, expr.span))
-            }
-            _ => Err(Problem::new(
-                expr.span,
-                "AS and a name after an item that is no bare column",
-                expr.span.shown(self.text),
-                "write AS and the name that the output shall have",
-            )),
+        if let (Node::Column(column), ast::Node::Name { .. }) = (&bound.node, &expr.node)
+            && *column < self.columns.len()
+        {
+            return Ok(self.star_item(*column, expr.span));
         }
+        Err(Problem::new(
+            expr.span,
+            "AS and a name after an item that is no bare column",
+            expr.span.shown(self.text),
+            "write AS and the name that the output shall have",
+        ))
     }
 
     /// WHERE or HAVING.

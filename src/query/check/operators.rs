@@ -222,24 +222,24 @@ impl Binder<'_> {
                 integers
             });
         }
-        match function {
-            Function::Divide => Ok(Type::Double),
-            Function::IntegerDivide => {
-                let odd = if left.ty.scale() != Some(0) || !right.ty.is_numeric() {
-                    left
-                } else {
-                    right
-                };
-                Err(self.integers_only(odd))
-            }
-            Function::Multiply => product(left, right, span),
-            _ => {
-                types::scale_constants(&mut [left, right]);
-                let carry = u8::from(function != Function::Modulo);
-                let digits = Digits::of(left).zip(Digits::of(right));
-                Ok(digits.map_or(integers, |(left, right)| left.with(right).decimal(carry)))
-            }
+        if function == Function::Divide {
+            return Ok(Type::Double);
         }
+        if function == Function::IntegerDivide {
+            let odd = if matches!(left.ty, Type::Decimal { .. }) {
+                left
+            } else {
+                right
+            };
+            return Err(self.integers_only(odd));
+        }
+        if function == Function::Multiply {
+            return product(left, right, span);
+        }
+        types::scale_constants(&mut [left, right]);
+        let carry = u8::from(function != Function::Modulo);
+        let digits = Digits::of(left).zip(Digits::of(right));
+        Ok(digits.map_or(integers, |(left, right)| left.with(right).decimal(carry)))
     }
 
     fn add_interval(

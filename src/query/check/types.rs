@@ -122,11 +122,13 @@ pub(super) fn exact(unscaled: i128, ty: Type, span: Span) -> Expr {
 /// The unscaled integer of an exact constant.
 pub(super) fn constant_of(expr: &Expr) -> Option<i128> {
     expr.ty.scale()?;
-    match expr.node {
-        Node::Constant(Value::Int(value)) => Some(i128::from(value)),
-        Node::Constant(Value::Wide(value)) => Some(value),
-        _ => None,
+    if let Node::Constant(Value::Int(value)) = expr.node {
+        return Some(i128::from(value));
     }
+    if let Node::Constant(Value::Wide(value)) = expr.node {
+        return Some(value);
+    }
+    None
 }
 
 pub(super) fn is_null(expr: &Expr) -> bool {
