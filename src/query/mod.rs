@@ -6,6 +6,7 @@
 mod ast;
 mod check;
 pub mod columns;
+pub mod eval;
 pub mod functions;
 mod lex;
 mod parse;
