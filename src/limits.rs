@@ -12,6 +12,11 @@ pub const COLUMNS: usize = 256;
 pub const QUERY_BYTES: usize = 64 << 10;
 /// Deepest nesting of an expression (SPEC 11).
 pub const EXPRESSION_DEPTH: usize = 64;
+/// Most levels of an expression's tree, which a long chain such as `a + b + c` makes without nesting: enough for a sum
+/// over every column.
+pub const EXPRESSION_HEIGHT: usize = EXPRESSION_DEPTH + COLUMNS;
+/// Most nodes of a query's expressions, which aliases that use aliases could double at each step.
+pub const EXPRESSION_NODES: usize = QUERY_BYTES;
 /// Deepest nesting of JSON (SPEC 11).
 pub const JSON_DEPTH: usize = 64;
 /// Most objects that INPUT may list (SPEC 11).
