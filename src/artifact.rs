@@ -3,31 +3,19 @@
 //! Below 8 MiB an artifact is one PUT; from there on it goes out in parts of 8 MiB. It holds one buffer of at most a part
 //! and starts small. However it ends before its receipt, its upload is aborted.
 
-use std::io::Write;
-
-use flate2::write::GzEncoder;
-
 use crate::digest::Sha256;
 use crate::error::{Error, Kind, Result};
+use crate::gzip::{Compression, Compressor};
 use crate::limits::{ARTIFACT_BUFFER_BYTES, PARTS};
 use crate::manifest::Receipt;
 use crate::store::destination::Destination;
 use crate::store::{Part, Upload};
 
-/// Whether an artifact is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compression {
-    /// As it comes.
-    None,
-    /// gzip, with the same bytes for the same content.
-    Gzip,
-}
-
 /// An artifact being written.
 #[derive(Debug)]
 pub struct Artifact {
     sink: Sink,
-    gzip: Option<GzEncoder<Vec<u8>>>,
+    gzip: Option<Compressor>,
     rows: u64,
 }
 
@@ -37,7 +25,7 @@ impl Artifact {
     pub fn create(destination: &Destination, name: &str, compression: Compression) -> Self {
         let gzip = match compression {
             Compression::None => None,
-            Compression::Gzip => Some(GzEncoder::new(Vec::new(), flate2::Compression::default())),
+            Compression::Gzip => Some(Compressor::default()),
         };
         Self {
             sink: Sink::new(destination, name),
@@ -55,10 +43,8 @@ impl Artifact {
         match &mut self.gzip {
             None => self.sink.write(bytes),
             Some(gzip) => {
-                gzip.write_all(bytes).map_err(|cause| defect(&cause))?;
-                self.sink.write(gzip.get_ref())?;
-                gzip.get_mut().clear();
-                Ok(())
+                let ready = gzip.write(bytes).map_err(|cause| defect(&cause))?;
+                self.sink.write(&ready)
             }
         }
     }

@@ -4,6 +4,7 @@
 //! `docs/commit.md` tells the same to users.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::clock::Clock;
 use crate::digest::{Digest, sha256};
@@ -17,6 +18,63 @@ use crate::random::Nonce;
 use crate::stop::Stop;
 use crate::store::destination::{Clean412, Destination, Settled, outcome_unknown, taken_over};
 use crate::store::{Answer, CreateOnly, Entry, Pattern, Store};
+
+/// How far a run's commit is, shared with the supervisor. Whoever ends the process asks it first.
+#[derive(Clone, Debug, Default)]
+pub struct CommitState(Arc<AtomicU8>);
+
+/// How far a commit is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// No result was sent, or it was refused for good.
+    Working,
+    /// A result was sent and its outcome is open.
+    ResultSent,
+    /// The result is there.
+    Committed,
+    /// The supervisor leaves: no result may be sent any more.
+    Closed,
+}
+
+impl CommitState {
+    /// How far it is.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match self.0.load(Ordering::SeqCst) {
+            0 => Phase::Working,
+            1 => Phase::ResultSent,
+            2 => Phase::Committed,
+            _ => Phase::Closed,
+        }
+    }
+
+    /// For the supervisor that is about to leave: after this no result is sent. Gives the phase before: after
+    /// [`Phase::ResultSent`] the outcome is unknown, and the process must say so (SPEC 7, rule 6).
+    pub fn close(&self) -> Phase {
+        match self.step(Phase::Working, Phase::Closed) {
+            true => Phase::Working,
+            false => self.phase(),
+        }
+    }
+
+    fn step(&self, from: Phase, to: Phase) -> bool {
+        let (from, to) = (from.number(), to.number());
+        self.0
+            .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
+    }
+}
+
+impl Phase {
+    fn number(self) -> u8 {
+        match self {
+            Phase::Working => 0,
+            Phase::ResultSent => 1,
+            Phase::Committed => 2,
+            Phase::Closed => 3,
+        }
+    }
+}
 
 /// What a claim is taken with.
 #[derive(Debug)]
@@ -35,6 +93,8 @@ pub struct Terms {
     pub stop: Stop,
     /// For `ended_at`.
     pub clock: Arc<dyn Clock>,
+    /// Shared with the supervisor.
+    pub state: CommitState,
 }
 
 /// The right to write below a run's prefix, as long as nobody deletes `started.json`.
@@ -43,6 +103,7 @@ pub struct Claim {
     destination: Destination,
     started: Started,
     clock: Arc<dyn Clock>,
+    state: CommitState,
 }
 
 /// A result that is there.
@@ -78,6 +139,7 @@ impl Claim {
             started,
             stop,
             clock,
+            state,
         } = terms;
         stop.check()?;
         let entries = store.list(&Pattern::below(&prefix), &stop)?;
@@ -92,6 +154,7 @@ impl Claim {
             destination: Destination::new(store, prefix, nonce, attempts, stop),
             started,
             clock,
+            state,
         };
         match claim
             .destination
@@ -119,6 +182,12 @@ impl Claim {
         }
     }
 
+    /// What the claim says.
+    #[must_use]
+    pub fn started(&self) -> &Started {
+        &self.started
+    }
+
     /// Where this run writes.
     #[must_use]
     pub fn destination(&self) -> &Destination {
@@ -135,18 +204,20 @@ impl Claim {
         // Rule 3. What comes between this look and the PUT is not seen: see docs/commit.md, case 9.
         self.require_claim()?;
         self.require_time(manifest.ended_by)?;
-        let stop = self.destination.stop();
-        if !stop.may_send_result() {
+        if !self.state.step(Phase::Working, Phase::ResultSent) {
             return Err(left(self.uri(name)));
         }
         match self.destination.settle_put(name, &body, Clean412::AskHead) {
-            Settled::Ours { .. } => Ok(Committed {
-                uri: self.uri(name),
-                sha256: sha256(&body),
-            }),
+            Settled::Ours { .. } => {
+                self.state.step(Phase::ResultSent, Phase::Committed);
+                Ok(Committed {
+                    uri: self.uri(name),
+                    sha256: sha256(&body),
+                })
+            }
             Settled::Refused(error) => {
                 // Nothing is there and nothing will be, so failure.json may be (rule 5).
-                stop.result_refused();
+                self.state.step(Phase::ResultSent, Phase::Working);
                 Err(error)
             }
             Settled::Anothers => Err(taken_over(self.uri(name))),
@@ -157,7 +228,8 @@ impl Claim {
     /// Records why the run ended: best effort within the drain, and only where that cannot contradict a result (rule 5)
     /// nor land in another run's prefix. Returns where it was written.
     pub fn fail(self, error: &Error, unfinished: Unfinished) -> Option<String> {
-        if self.destination.stop().close_result() || self.require_claim().is_err() {
+        // From here on no result is sent, and none was that could still appear.
+        if !self.state.step(Phase::Working, Phase::Closed) || self.require_claim().is_err() {
             return None;
         }
         let failure = Failure {

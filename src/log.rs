@@ -3,11 +3,14 @@
 //! One thread writes; everybody else hands lines over and goes on, whatever becomes of them. A reader that blocks or
 //! is gone costs lines, which are counted, never time. The last line is `run_summary`, for which room is kept.
 
-use std::fs::File;
-use std::io::{self, IsTerminal, Write};
-use std::os::fd::AsFd;
+mod line;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::Builder;
 use std::time::Duration;
@@ -18,7 +21,8 @@ use serde_json::{Map, Value};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::value::timestamp;
+use line::{for_terminal, json_line, utc};
+use writer::{Form, Line, Outputs, Writer};
 
 /// A handle to the log of a run; cheap to clone.
 #[derive(Clone, Debug)]
@@ -60,30 +64,6 @@ struct Shared {
     dropped: AtomicU64,
     /// When the next progress is due, in milliseconds since the process started.
     progress_due_ms: AtomicU64,
-}
-
-/// What lines look like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    /// One flat JSON object a line.
-    Json,
-    /// Messages alone; progress is a line on standard error that is written anew.
-    Terminal,
-}
-
-enum Line {
-    Event(String),
-    Progress(String),
-    Document(String, SyncSender<io::Result<()>>),
-    Last(Event, SyncSender<()>),
-}
-
-/// Where lines go.
-struct Outputs {
-    form: Form,
-    out: Box<dyn Write + Send>,
-    /// Standard error, where it is a terminal.
-    terminal: Option<Box<dyn Write + Send>>,
 }
 
 /// On a terminal: often enough to look alive.
@@ -129,6 +109,18 @@ impl Log {
         Self::to(clock, Outputs::standard())
     }
 
+    /// A log that nobody reads.
+    #[cfg(test)]
+    #[must_use]
+    pub fn unread(clock: Arc<dyn Clock>) -> Self {
+        let outputs = Outputs {
+            form: Form::Json,
+            out: Box::new(io::sink()),
+            terminal: None,
+        };
+        Self::to(clock, outputs).unwrap()
+    }
+
     fn to(clock: Arc<dyn Clock>, outputs: Outputs) -> Result<Self> {
         // One place more than events may take: the last line always finds room.
         let (lines, received) = sync_channel(limits::LOG_LINES + 1);
@@ -145,12 +137,7 @@ impl Log {
                 Form::Terminal => 0,
             }),
         });
-        let writer = Writer {
-            outputs,
-            shared: shared.clone(),
-            torn: false,
-            progress_shown: false,
-        };
+        let writer = Writer::new(outputs, shared.clone());
         Builder::new()
             .name("log".to_owned())
             .spawn(move || writer.run(&received))
@@ -257,187 +244,6 @@ impl Shared {
                 let timestamp = utc(self.clock.wall_us());
                 json_line(&timestamp, self.run_id.get().map(String::as_str), event)
             }
-        }
-    }
-}
-
-/// The members of a line, in their order.
-#[derive(Serialize)]
-struct Members<'a> {
-    timestamp: &'a str,
-    level: Level,
-    event: &'static str,
-    message: &'a str,
-    service: &'static str,
-    run_id: Option<&'a str>,
-    task_arn: Option<&'a str>,
-    #[serde(flatten)]
-    fields: &'a Map<String, Value>,
-}
-
-/// One line under [`limits::LOG_LINE_BYTES`]: of an event that is longer, every text is cut until it fits.
-fn json_line(timestamp: &str, run_id: Option<&str>, event: &Event) -> String {
-    let line = |message: &str, fields: &Map<String, Value>| {
-        let members = Members {
-            timestamp,
-            level: event.level,
-            event: event.name,
-            message,
-            service: "windrow",
-            run_id,
-            task_arn: None,
-            fields,
-        };
-        // Texts and numbers in a map with text keys always have a JSON form.
-        serde_json::to_string(&members).unwrap_or_default() + "\n"
-    };
-    let mut whole = line(&event.message, &event.fields);
-    let mut characters = limits::LOG_LINE_BYTES / 2;
-    while whole.len() >= limits::LOG_LINE_BYTES && characters > 0 {
-        let mut fields = event.fields.clone();
-        for value in fields.values_mut() {
-            if let Value::String(text) = value {
-                *text = cut(text, characters / 4);
-            }
-        }
-        whole = line(&cut(&event.message, characters), &fields);
-        characters /= 2;
-    }
-    whole
-}
-
-fn cut(text: &str, characters: usize) -> String {
-    match text.char_indices().nth(characters) {
-        Some((end, _)) => text.get(..end).unwrap_or_default().to_owned() + "…",
-        None => text.to_owned(),
-    }
-}
-
-/// ISO 8601, in UTC.
-fn utc(us: i64) -> String {
-    let mut text = Vec::new();
-    timestamp::format(us, &mut text);
-    String::from_utf8_lossy(&text).replace(' ', "T") + "Z"
-}
-
-/// Line ends stay, other control characters are escaped: a message never moves the cursor.
-fn for_terminal(message: &str) -> String {
-    let mut text = String::with_capacity(message.len());
-    for character in message.chars() {
-        if character.is_control() && character != '\n' {
-            text.extend(character.escape_default());
-        } else {
-            text.push(character);
-        }
-    }
-    text
-}
-
-impl Outputs {
-    fn standard() -> Self {
-        // Past the buffer of the standard library, which keeps what it could not write and would try again at exit.
-        fn unbuffered(stream: impl Write + AsFd + Send + 'static) -> Box<dyn Write + Send> {
-            match stream.as_fd().try_clone_to_owned() {
-                Ok(descriptor) => Box::new(File::from(descriptor)),
-                Err(_) => Box::new(stream),
-            }
-        }
-        Self {
-            form: match io::stdout().is_terminal() {
-                true => Form::Terminal,
-                false => Form::Json,
-            },
-            out: unbuffered(io::stdout()),
-            terminal: io::stderr().is_terminal().then(|| unbuffered(io::stderr())),
-        }
-    }
-}
-
-/// The thread's side.
-struct Writer {
-    outputs: Outputs,
-    shared: Arc<Shared>,
-    /// The last line went out in part: the next one starts on a line of its own.
-    torn: bool,
-    progress_shown: bool,
-}
-
-impl Writer {
-    fn run(mut self, lines: &Receiver<Line>) {
-        for line in lines {
-            match line {
-                Line::Event(text) => {
-                    self.clear_progress();
-                    self.line(&text);
-                    self.shared.waiting.fetch_sub(1, Ordering::SeqCst);
-                }
-                Line::Progress(text) => {
-                    self.show_progress(&text);
-                    self.shared.waiting.fetch_sub(1, Ordering::SeqCst);
-                }
-                Line::Document(text, tell) => {
-                    let _ = tell.send(self.write(text.as_bytes()));
-                }
-                Line::Last(event, tell) => {
-                    self.clear_progress();
-                    self.last(event);
-                    let _ = tell.send(());
-                    return;
-                }
-            }
-        }
-    }
-
-    fn last(&mut self, event: Event) {
-        let dropped = self.shared.dropped.load(Ordering::SeqCst);
-        let is_error = event.level == Level::Error;
-        let event = event.with("log_lines_dropped", dropped);
-        self.line(&self.shared.line(&event));
-        // Whoever sits at a terminal and sent the log elsewhere still reads why the run failed.
-        if let (Form::Json, true, Some(terminal)) =
-            (self.outputs.form, is_error, &mut self.outputs.terminal)
-        {
-            let text = for_terminal(&event.message);
-            let _ = writeln!(terminal, "windrow: {text}");
-        }
-    }
-
-    fn line(&mut self, text: &str) {
-        if self.write(text.as_bytes()).is_err() {
-            self.shared.dropped.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
-    fn write(&mut self, text: &[u8]) -> io::Result<()> {
-        if self.torn {
-            self.outputs.out.write_all(b"\n")?;
-            self.torn = false;
-        }
-        let mut rest = text;
-        while !rest.is_empty() {
-            match self.outputs.out.write(rest) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
-                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-                Err(cause) => return Err(cause),
-            }
-            self.torn = !rest.is_empty();
-        }
-        Ok(())
-    }
-
-    fn show_progress(&mut self, text: &str) {
-        if let Some(terminal) = &mut self.outputs.terminal {
-            // Carriage return, then "erase to the end of the line" (ECMA-48, EL).
-            let _ = write!(terminal, "\r\x1b[K{}", for_terminal(text));
-            self.progress_shown = true;
-        }
-    }
-
-    fn clear_progress(&mut self) {
-        if let (true, Some(terminal)) = (self.progress_shown, &mut self.outputs.terminal) {
-            let _ = terminal.write_all(b"\r\x1b[K");
-            self.progress_shown = false;
         }
     }
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use lexopt::{Arg, Parser};
 
 use windrow::clock::SystemClock;
-use windrow::command::check;
+use windrow::command::{batch, check};
 use windrow::config::raw::Raw;
 use windrow::config::{Config, problem, variables};
 use windrow::error::{Error, Kind, Result, shown};
@@ -76,7 +76,7 @@ impl Command {
 
     fn run(self, context: &Context) -> Result<Outcome> {
         match self {
-            Self::Batch(_) => Err(not_built("batch")),
+            Self::Batch(config) => batch::run(context, *config),
             Self::Check(config) => check::run(context, *config),
             Self::Print(text) => {
                 context.log.document(text)?;

@@ -3,7 +3,6 @@
 //! A run works until a [`Cause`] stops it; then it drains: it has `drain` from that moment to leave the output in an
 //! honest state. The first cause stays; the supervisor in `main` acts on a second signal and on the drain's end.
 
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -50,16 +49,7 @@ struct Shared {
     drain: Duration,
     stopped: Mutex<Option<Stopped>>,
     changed: Condvar,
-    /// One of the three below.
-    result: AtomicU8,
 }
-
-/// No result was sent, or it was refused for good.
-const RESULT_OPEN: u8 = 0;
-/// A result was sent.
-const RESULT_SENT: u8 = 1;
-/// No result was sent, and none will be.
-const RESULT_CLOSED: u8 = 2;
 
 /// Invariant: written once, by the first cause.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +69,6 @@ impl Stop {
             drain,
             stopped: Mutex::new(None),
             changed,
-            result: AtomicU8::new(RESULT_OPEN),
         }))
     }
 
@@ -150,31 +139,6 @@ impl Stop {
             .wait_timeout_while(self.lock(), time, |stopped| stopped.is_none());
         drop(waited.unwrap_or_else(PoisonError::into_inner));
         self.cause().is_some()
-    }
-
-    /// To be asked right before the result PUT goes out, and to be kept to: from a yes on, its answer alone says how the
-    /// run ended (SPEC 7, rules 5 and 6). No, once [`Self::close_result`] was called.
-    #[must_use]
-    pub fn may_send_result(&self) -> bool {
-        self.step(RESULT_OPEN, RESULT_SENT)
-    }
-
-    /// To be called where the result PUT was refused so that it cannot have taken effect.
-    pub fn result_refused(&self) {
-        self.step(RESULT_SENT, RESULT_OPEN);
-    }
-
-    /// To be called by whoever ends the run without a result, before saying so: none is sent from here on. Returns
-    /// whether one was sent before, so that it may be there whatever comes now.
-    #[must_use]
-    pub fn close_result(&self) -> bool {
-        self.step(RESULT_OPEN, RESULT_CLOSED);
-        self.0.result.load(Ordering::SeqCst) == RESULT_SENT
-    }
-
-    fn step(&self, from: u8, to: u8) -> bool {
-        let (result, order) = (&self.0.result, Ordering::SeqCst);
-        result.compare_exchange(from, to, order, order).is_ok()
     }
 
     fn stop_once(&self, stopped: &mut Option<Stopped>, cause: Cause) {
@@ -273,17 +237,6 @@ mod tests {
             (stop.cause(), stop.remaining()),
             (None, Duration::from_secs(100))
         );
-    }
-
-    #[test]
-    fn a_result_is_sent_or_closed_never_both() {
-        let (_, sent) = stop_at(100, 20);
-        assert!(sent.may_send_result() && !sent.may_send_result());
-        assert!(sent.close_result() && sent.close_result());
-        sent.result_refused();
-        assert!(!sent.close_result() && !sent.may_send_result());
-        let (_, closed) = stop_at(100, 20);
-        assert!(!closed.close_result() && !closed.may_send_result() && !closed.close_result());
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::clock::{Clock, SystemClock};
+use crate::commit::{CommitState, Phase};
 use crate::error::{Error, Kind, Result, shown};
 use crate::limits;
 use crate::log::{Event, Level, Log};
@@ -34,6 +35,8 @@ pub struct Context {
     pub random: Arc<dyn Random>,
     /// CPUs and memory.
     pub machine: Machine,
+    /// How far the commit is; the supervisor closes it before it leaves a command behind.
+    pub commit: CommitState,
     failure: Failure,
 }
 
@@ -77,6 +80,17 @@ enum Heard {
     Signal(Cause),
     Panic,
     Ended(Result<Outcome>),
+}
+
+/// How waiting for a command ended.
+#[derive(Debug)]
+enum Ending {
+    /// By itself, or because it saw that it must stop.
+    Ended(Result<Outcome>),
+    /// It still blocked when the drain of this cause was over.
+    DrainOver(Cause),
+    /// By this signal, which was not the first.
+    SecondSignal(Cause),
 }
 
 /// The supervisor before its command: signals are taken, panics caught, the log runs.
@@ -125,7 +139,7 @@ impl Supervisor {
 
     /// Runs `command` to its end or to the end of its allowance, writes `run_summary`, and says how to exit.
     pub fn run(
-        mut self,
+        self,
         allowance: Allowance,
         command: impl FnOnce(&Context) -> Result<Outcome> + Send + 'static,
     ) -> ExitCode {
@@ -136,21 +150,28 @@ impl Supervisor {
             clock: self.clock.clone(),
             random: Arc::new(SystemRandomness::default()),
             machine: Machine::read(),
+            commit: CommitState::default(),
             failure: self.failure.clone(),
         };
+        let commit = context.commit.clone();
         let tell = self.tell.clone();
         let started = start_thread("command", move || {
             let ended = context.guard(|| command(&context));
             let _ = tell.send(Heard::Ended(ended));
         });
-        let result = started.and_then(|()| self.wait(&stop));
-        let most = limits::LOG_FLUSH.max(limits::LEAVING);
-        let wait = match &result {
-            // Whoever waits for the process must not wait for a reader of the log as well.
-            Err(error) if error.kind() == Kind::Interrupted => limits::LEAVING,
-            _ => stop.remaining().clamp(limits::LEAVING, most),
+        let ending = match started {
+            Ok(()) => self.wait(&stop),
+            Err(error) => Ending::Ended(Err(error)),
         };
-        self.leave(result, wait)
+        let wait = match ending {
+            Ending::SecondSignal(_) => limits::LEAVING,
+            Ending::Ended(_) | Ending::DrainOver(_) => {
+                stop.remaining().clamp(limits::LEAVING, limits::LOG_FLUSH)
+            }
+        };
+        // From here on the command, where it still runs, sends no result any more.
+        let phase = commit.close();
+        self.leave(verdict(ending, phase, self.failure.get()), wait)
     }
 
     /// Runs what comes before the command; a panic in it is an error like any other.
@@ -167,8 +188,8 @@ impl Supervisor {
         self.leave(Err(error), limits::LOG_FLUSH)
     }
 
-    fn wait(&mut self, stop: &Stop) -> Result<Outcome> {
-        let mut signals = 0;
+    fn wait(&self, stop: &Stop) -> Ending {
+        let mut is_signalled = false;
         let mut is_draining = false;
         loop {
             let cause = stop.cause();
@@ -176,50 +197,30 @@ impl Supervisor {
                 is_draining = true;
                 self.log.event(&draining(cause));
             }
-            let left = stop.remaining();
-            let wait = match cause {
-                None => left,
-                Some(_) => left.saturating_sub(limits::LEAVING),
+            let time = match cause {
+                None => stop.remaining(),
+                Some(_) => stop.remaining().saturating_sub(limits::LEAVING),
             };
-            match self.hear.recv_timeout(wait) {
-                Ok(Heard::Ended(result)) => return result.map_err(|error| self.first(error)),
+            match self.hear.recv_timeout(time) {
+                Ok(Heard::Ended(result)) => return Ending::Ended(result),
                 Ok(Heard::Panic) => stop.request(Cause::Failure),
+                Ok(Heard::Signal(cause)) if is_signalled => return Ending::SecondSignal(cause),
                 Ok(Heard::Signal(cause)) => {
-                    signals += 1;
-                    if signals > 1 {
-                        return Err(second_signal(cause, stop));
-                    }
+                    is_signalled = true;
                     stop.request(cause);
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     if let Some(cause) = cause {
-                        return Err(self.drain_ended(cause, stop));
+                        return Ending::DrainOver(cause);
                     }
                 }
                 // Not while this holds a sender itself.
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Err(Error::defect("supervising", "a channel without senders"));
+                    let found = "a channel without senders";
+                    return Ending::Ended(Err(Error::defect("supervising", found)));
                 }
             }
         }
-    }
-
-    /// The error that came first, be it `later`.
-    fn first(&self, later: Error) -> Error {
-        self.failure.get().cloned().unwrap_or(later)
-    }
-
-    fn drain_ended(&self, cause: Cause, stop: &Stop) -> Error {
-        if stop.close_result() {
-            return outcome_unknown(Kind::Unavailable, "no answer when the drain ended");
-        }
-        self.first(Error::new(
-            Kind::Interrupted,
-            "draining",
-            "to leave the output in order within DRAIN_SECONDS",
-            format!("a call that still blocked then ({})", cause.name()),
-            "nothing was committed; start it again under a new RUN_ID",
-        ))
     }
 
     fn leave(&self, result: Result<Outcome>, wait: Duration) -> ExitCode {
@@ -244,6 +245,21 @@ impl Supervisor {
 }
 
 impl Context {
+    /// A world without a supervisor.
+    #[cfg(test)]
+    #[must_use]
+    pub fn unwatched(clock: Arc<dyn Clock>, stop: Stop) -> Self {
+        Self {
+            stop,
+            log: Log::unread(clock.clone()),
+            clock,
+            random: Arc::new(SystemRandomness::default()),
+            machine: Machine::read(),
+            commit: CommitState::default(),
+            failure: Failure::default(),
+        }
+    }
+
     /// Runs `work`; a panic in it becomes an error, so that what must follow a failure can follow.
     ///
     /// # Errors
@@ -292,24 +308,54 @@ fn draining(cause: Cause) -> Event {
     Event::info("draining", format!("draining after {}", cause.name())).with("cause", cause.name())
 }
 
-fn second_signal(cause: Cause, stop: &Stop) -> Error {
-    if stop.close_result() {
-        return outcome_unknown(Kind::Interrupted, "a second signal before the answer");
+/// What a run came to: by its own word, by how far its commit is, and by the first failure that was noted.
+fn verdict(ending: Ending, phase: Phase, first: Option<&Error>) -> Result<Outcome> {
+    let nothing_committed = |found: String| {
+        Error::new(
+            Kind::Interrupted,
+            "draining",
+            "to leave the output in order",
+            found,
+            "nothing was committed; start it again under a new RUN_ID",
+        )
+    };
+    match (ending, phase) {
+        (Ending::Ended(Ok(outcome)), _) => Ok(outcome),
+        // The result is there, which means success, whatever came after it.
+        (_, Phase::Committed) => Ok(Outcome::Run {
+            message: "committed".to_owned(),
+            fields: Map::new(),
+        }),
+        // The command's own word says what is known of the result.
+        (Ending::Ended(Err(error)), Phase::ResultSent) => Err(error),
+        (Ending::DrainOver(_), Phase::ResultSent) => Err(outcome_unknown(
+            Kind::Unavailable,
+            "none before the drain was over",
+        )),
+        (Ending::SecondSignal(_), Phase::ResultSent) => Err(outcome_unknown(
+            Kind::Interrupted,
+            "a second signal before one",
+        )),
+        (ending, Phase::Working | Phase::Closed) => Err(match (first, ending) {
+            (Some(first), _) => first.clone(),
+            (None, Ending::Ended(Err(error))) => error,
+            (None, Ending::Ended(Ok(_))) => Error::defect("supervising", "an outcome twice"),
+            (None, Ending::DrainOver(cause)) => nothing_committed(format!(
+                "a call that still blocked when the drain was over, after {}",
+                cause.name()
+            )),
+            (None, Ending::SecondSignal(cause)) => {
+                nothing_committed(format!("a second signal, {}", cause.name()))
+            }
+        }),
     }
-    Error::new(
-        Kind::Interrupted,
-        "draining",
-        "to leave the output in order",
-        format!("a second signal, {}", cause.name().to_uppercase()),
-        "nothing was committed; start it again under a new RUN_ID",
-    )
 }
 
 fn outcome_unknown(kind: Kind, found: &'static str) -> Error {
     Error::new(
         kind,
         "committing",
-        "an answer to the last write",
+        "an answer to the result's PUT",
         found,
         "outcome unknown: look for manifest.json after 15 minutes",
     )
@@ -341,4 +387,129 @@ fn failed(error: &Error) -> Event {
         .with("expected", detail.expected.as_str())
         .with("found", detail.found.as_str())
         .with("advice", detail.advice.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f116_how_far_the_commit_is_decides_what_an_interruption_means() {
+        let ended = |kind| Ending::Ended(Err(Error::new(kind, "x", "x", "own word", "x")));
+        let done = || Ending::Ended(Ok(Outcome::Printed));
+        let drain = || Ending::DrainOver(Cause::Deadline);
+        let second = || Ending::SecondSignal(Cause::Sigint);
+        let panic = Error::defect("working", "a panic");
+        for (name, ending, phase, first, want) in [
+            ("done", done(), Phase::Closed, None, Ok(())),
+            (
+                "done, and a late panic",
+                done(),
+                Phase::Committed,
+                Some(&panic),
+                Ok(()),
+            ),
+            (
+                "failed",
+                ended(Kind::Data),
+                Phase::Working,
+                None,
+                Err((Kind::Data, "own word")),
+            ),
+            (
+                "failed after a panic",
+                ended(Kind::Interrupted),
+                Phase::Working,
+                Some(&panic),
+                Err((Kind::Defect, "a panic")),
+            ),
+            (
+                "failed with the result out",
+                ended(Kind::Unavailable),
+                Phase::ResultSent,
+                Some(&panic),
+                Err((Kind::Unavailable, "own word")),
+            ),
+            (
+                "failed after the commit",
+                ended(Kind::LocalIo),
+                Phase::Committed,
+                None,
+                Ok(()),
+            ),
+            (
+                "drain over",
+                drain(),
+                Phase::Working,
+                None,
+                Err((Kind::Interrupted, "after deadline")),
+            ),
+            (
+                "drain over after a panic",
+                drain(),
+                Phase::Working,
+                Some(&panic),
+                Err((Kind::Defect, "a panic")),
+            ),
+            (
+                "drain over with the result out",
+                drain(),
+                Phase::ResultSent,
+                None,
+                Err((Kind::Unavailable, "outcome unknown")),
+            ),
+            (
+                "drain over after the commit",
+                drain(),
+                Phase::Committed,
+                None,
+                Ok(()),
+            ),
+            (
+                "second signal",
+                second(),
+                Phase::Working,
+                None,
+                Err((Kind::Interrupted, "second signal, sigint")),
+            ),
+            (
+                "second signal with the result out",
+                second(),
+                Phase::ResultSent,
+                None,
+                Err((Kind::Interrupted, "outcome unknown")),
+            ),
+            (
+                "second signal after the commit",
+                second(),
+                Phase::Committed,
+                None,
+                Ok(()),
+            ),
+        ] {
+            let verdict = verdict(ending, phase, first);
+            match (verdict, want) {
+                (Ok(_), Ok(())) => {}
+                (Err(error), Err((kind, text))) => {
+                    assert_eq!(error.kind(), kind, "{name}");
+                    assert!(error.to_string().contains(text), "{name}: {error}");
+                }
+                (verdict, want) => panic!("{name}: {verdict:?}, not {want:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn f107_a_guarded_panic_is_an_error_and_the_first_failure_stays() {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        let stop = Stop::new(clock.clone(), Duration::MAX, Duration::MAX);
+        let context = Context::unwatched(clock, stop);
+        let error = context.guard::<()>(|| panic!("deliberate")).unwrap_err();
+        assert_eq!(error.kind(), Kind::Defect);
+        context.fail(Error::new(Kind::Data, "a", "b", "first", "d"));
+        context.fail(Error::new(Kind::Input, "a", "b", "second", "d"));
+        assert_eq!(context.stop.cause(), Some(Cause::Failure));
+        let error = context.guard::<()>(|| panic!("deliberate")).unwrap_err();
+        assert_eq!(error.kind(), Kind::Data);
+    }
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::*;
-use crate::artifact::{Artifact, Compression};
+use crate::artifact::Artifact;
 use crate::clock::ManualClock;
+use crate::gzip::Compression;
 use crate::manifest::{Identity, Inputs, Mode, Requests};
 use crate::random::SystemRandomness;
 use crate::store::fake::{Fake, Fault, Object};
@@ -32,6 +32,7 @@ fn terms(store: Arc<dyn Store>, run_id: &str) -> Terms {
         nonce,
         stop: Stop::new(clock.clone(), seconds(1000), seconds(20)),
         clock,
+        state: CommitState::default(),
     }
 }
 
@@ -159,7 +160,7 @@ fn f049_f114_eight_runs_at_one_moment() {
 const RUN: &str = "run";
 
 /// A run over `fake` whose rollup goes out in parts of 256 bytes.
-fn run_on(fake: &Arc<Fake>) -> (Result<Committed>, Stop) {
+fn run_on(fake: &Arc<Fake>) -> (Result<Committed>, CommitState) {
     let mut terms = terms(fake.clone(), RUN);
     terms.clock = fake.clock.clone();
     terms.stop = Stop::new(
@@ -167,7 +168,7 @@ fn run_on(fake: &Arc<Fake>) -> (Result<Committed>, Stop) {
         Duration::from_secs(1000),
         Duration::from_secs(20),
     );
-    let stop = terms.stop.clone();
+    let state = terms.state.clone();
     let result = Claim::take(terms).and_then(|mut claim| {
         claim.destination = claim.destination.clone().with_part_bytes(256);
         let result = work(&claim);
@@ -183,7 +184,7 @@ fn run_on(fake: &Arc<Fake>) -> (Result<Committed>, Stop) {
         }
         result
     });
-    (result, stop)
+    (result, state)
 }
 
 /// What must hold of a store whatever happened to a run.
@@ -465,19 +466,6 @@ fn answers_to_a_create_only_request() {
 }
 
 #[test]
-fn an_object_of_another_size_under_this_runs_mark_is_no_success() {
-    let cut: fn(&mut std::collections::BTreeMap<String, Object>) = |objects| {
-        let object = objects.get_mut(&format!("{RUN}/{}", manifest::INPUTS));
-        object.unwrap().bytes.pop();
-    };
-    let script = vec![
-        (PUT_INPUTS, Fault::After),
-        (PUT_INPUTS + 1, Fault::Meanwhile("cut", cut)),
-    ];
-    assert_eq!(end_of(script).0, "protocol");
-}
-
-#[test]
 fn f115_a_result_that_lands_after_a_read_back_that_found_nothing() {
     let script = vec![(PUT_RESULT, Fault::Late), (PUT_RESULT + 2, Fault::Late)];
     let (kind, ends, fake) = end_of(script);
@@ -596,31 +584,38 @@ fn f116_stopped_while_the_result_is_in_flight() {
 fn f116_the_supervisor_leaves() {
     let fake = Arc::new(Fake::default());
     let terms = terms(fake.clone(), RUN);
-    let stop = terms.stop.clone();
+    let state = terms.state.clone();
     let claim = Claim::take(terms).unwrap();
-    assert!(!stop.close_result(), "nothing was sent");
-    // What the command's thread still tries makes no result; the failure may be told.
+    assert_eq!(state.close(), Phase::Working);
+    // What the command's thread still tries has no effect.
     assert_eq!(work(&claim).unwrap_err().kind(), Kind::Interrupted);
     let error = Error::defect("testing", "an error");
     let records = Records::default();
-    assert!(
-        claim
-            .fail(
-                &error,
-                Unfinished {
-                    phase: "work",
-                    records
-                }
-            )
-            .is_some()
+    assert_eq!(
+        claim.fail(
+            &error,
+            Unfinished {
+                phase: "work",
+                records
+            }
+        ),
+        None
     );
-    assert!(!fake.objects().contains_key(&format!("{RUN}/{MANIFEST}")));
-    // After a result was sent it learns that.
-    let open = vec![(PUT_RESULT, Fault::Before), (PUT_RESULT + 2, Fault::Before)];
-    let refused = vec![(PUT_RESULT, Fault::Refused)];
-    for (script, want) in [(vec![], true), (open, true), (refused, false)] {
-        let (_, stop) = run_on(&Arc::new(Fake::scripted(script)));
-        assert_eq!(stop.close_result(), want);
+    assert!(
+        fake.requests()
+            .iter()
+            .all(|one| !one.ends_with("manifest.json") && !one.ends_with("failure.json"))
+    );
+    // After a result it learns what it has to say.
+    for (script, want) in [
+        (vec![], Phase::Committed),
+        (
+            vec![(PUT_RESULT, Fault::Before), (PUT_RESULT + 2, Fault::Before)],
+            Phase::ResultSent,
+        ),
+    ] {
+        let (_, state) = run_on(&Arc::new(Fake::scripted(script)));
+        assert_eq!((state.close(), state.phase()), (want, want));
     }
 }
 

@@ -1,25 +1,13 @@
 //! Sums against an independent reference: big integers in units of 2^-2200, rounded by long division in the open.
 
+use super::super::random::Stream;
 use super::*;
 
-/// A deterministic stream of numbers (SplitMix64).
-struct Stream(u64);
-
-impl Stream {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Any finite double whose exponent lies within `spread` of the middle.
-    fn double(&mut self, spread: u64) -> f64 {
-        let bits = self.next();
-        let exponent = 1023 - spread / 2 + self.next() % (spread + 1);
-        f64::from_bits((bits & !(0x7ff << 52)) | (exponent.clamp(0, 2046) << 52))
-    }
+/// A double whose exponent lies within `spread` of the middle.
+fn near_one(stream: &mut Stream, spread: u64) -> f64 {
+    let bits = stream.next();
+    let exponent = 1023 - spread / 2 + stream.below(spread + 1);
+    f64::from_bits((bits & !(0x7ff << 52)) | (exponent.clamp(0, 2046) << 52))
 }
 
 /// An exact sum as two shelves of bits, one for each sign: bit i counts 2^(i - 2200).
@@ -216,7 +204,7 @@ fn random_sums_are_those_of_the_reference_however_they_are_split() {
     for round in 0..60 {
         let spread = [4, 60, 120, 250, 2046][round % 5];
         let mut values: Vec<f64> = (0..stream.next() % 40)
-            .map(|_| stream.double(spread))
+            .map(|_| near_one(&mut stream, spread))
             .collect();
         // Half of the rounds cancel nearly everything.
         if round % 2 == 0 {
@@ -254,7 +242,7 @@ fn products_are_exact() {
         for _ in 0..10 {
             let (mut total, mut reference) = (FloatSum::default(), Bits::new());
             for _ in 0..8 {
-                let (left, right) = (stream.double(spread), stream.double(spread));
+                let (left, right) = (near_one(&mut stream, spread), near_one(&mut stream, spread));
                 total.add_product(left, right);
                 reference.add_product(left, right);
             }
@@ -279,7 +267,7 @@ fn an_accumulator_carries_before_it_overflows() {
 fn spread_survives_cancellation() {
     // y = 3 x + 1 far from zero: the squares agree in all digits that a double has.
     let xs: Vec<f64> = (0..10).map(|i| 1e9 + f64::from(i) / 1024.0).collect();
-    let [mut x, mut y, mut xx, mut xy] = [const { () }; 4].map(|()| FloatSum::default());
+    let [mut x, mut y, mut xx, mut xy] = [(); 4].map(|()| FloatSum::default());
     for &value in &xs {
         let image = 3.0 * value + 1.0;
         x.add(value);

@@ -10,6 +10,8 @@ pub mod float_sum;
 pub mod integer;
 mod numeral;
 pub mod quotient;
+#[cfg(test)]
+mod random;
 pub mod text;
 pub mod timestamp;
 mod timestamp_text;

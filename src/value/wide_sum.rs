@@ -58,3 +58,7 @@ impl WideSum {
         Some(if negative { -mean } else { mean })
     }
 }
+
+#[cfg(test)]
+#[path = "wide_sum_tests.rs"]
+mod tests;
