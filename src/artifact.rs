@@ -186,13 +186,14 @@ fn defect(cause: &std::io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
+    use std::io::{Cursor, Read};
     use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
     use crate::clock::ManualClock;
     use crate::digest::sha256;
+    use crate::gzip;
     use crate::limits::PART_BYTES;
     use crate::random::{Nonce, SystemRandomness};
     use crate::stop::Stop;
@@ -250,7 +251,7 @@ mod tests {
             let object = fake.objects()["run/a"].bytes.clone();
             assert_eq!(receipt.sha256, sha256(&object));
             let mut plain = Vec::new();
-            let mut reader = flate2::read::GzDecoder::new(object.as_slice());
+            let (mut reader, _) = gzip::content(Box::new(Cursor::new(object.clone()))).unwrap();
             reader.read_to_end(&mut plain).unwrap();
             assert_eq!(plain, content);
             stored.push(object);

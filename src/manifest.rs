@@ -9,7 +9,8 @@ use crate::digest::{Digest, sha256};
 use crate::error::{Error, Kind, Place, Result};
 use crate::limits::MANIFEST_BYTES;
 use crate::store::destination::OpenUpload;
-use crate::value::timestamp;
+
+pub use crate::value::timestamp::utc;
 
 /// The claim.
 pub const STARTED: &str = "started.json";
@@ -411,14 +412,6 @@ pub fn to_bytes(document: &impl Serialize) -> Result<Vec<u8>> {
         .map_err(|cause| Error::defect("writing a document", cause.to_string()))?;
     bytes.push(b'\n');
     Ok(bytes)
-}
-
-/// Wall-clock time as the documents write it: RFC 3339 in UTC.
-#[must_use]
-pub fn utc(wall_us: i64) -> String {
-    let mut text = Vec::new();
-    timestamp::format(wall_us, &mut text);
-    String::from_utf8_lossy(&text).replace(' ', "T") + "Z"
 }
 
 #[cfg(test)]
