@@ -65,6 +65,8 @@ pub struct Batch {
     pub input: u32,
     /// Byte offset of each record, rising. Empty for batches that are no input (groups).
     pub offsets: Vec<u64>,
+    /// Number of each record in its chunk, from 0. Empty where `offsets` is.
+    pub records: Vec<u32>,
 }
 
 impl Batch {
@@ -90,6 +92,7 @@ impl Batch {
                 .collect(),
             input: self.input,
             offsets: gather(&self.offsets, rows),
+            records: gather(&self.records, rows),
         }
     }
 }
@@ -311,6 +314,18 @@ impl Data {
                 bytes: Vec::new(),
                 spans: Vec::with_capacity(rows),
             }),
+        }
+    }
+
+    /// How the values are held.
+    #[must_use]
+    pub fn physical(&self) -> Physical {
+        match self {
+            Data::Boolean(_) => Physical::Boolean,
+            Data::Int(_) => Physical::Int,
+            Data::Wide(_) => Physical::Wide,
+            Data::Double(_) => Physical::Double,
+            Data::Text(_) => Physical::Text,
         }
     }
 
