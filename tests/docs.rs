@@ -96,8 +96,16 @@ fn query(query: &str, want: Option<&str>, place: &Path, number: usize, label: &s
         .env("WINDROW_MAX_RUNTIME_SECONDS", "60");
     let outcome = run(&mut program, &place.join("out"), &format!("run-{number}"));
     let want = want.unwrap_or_else(|| panic!("{label}: a query without its result"));
-    if let Some((code, part)) = want.strip_prefix("exit ").and_then(|end| end.split_once(": ")) {
-        assert_eq!(outcome.code.to_string(), code, "{label}: {}", outcome.printed);
+    if let Some((code, part)) = want
+        .strip_prefix("exit ")
+        .and_then(|end| end.split_once(": "))
+    {
+        assert_eq!(
+            outcome.code.to_string(),
+            code,
+            "{label}: {}",
+            outcome.printed
+        );
         assert!(
             outcome.printed.contains(part.trim_end()),
             "{label}: {}",

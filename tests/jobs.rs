@@ -62,7 +62,13 @@ fn jobs_give_the_expected_rows() {
 fn check_accepts_every_job() {
     let mut found: Vec<String> = fs::read_dir(package("jobs"))
         .expect("jobs/")
-        .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .into_string()
+                .expect("UTF-8")
+        })
         .map(|name| name.trim_end_matches(".env").to_owned())
         .collect();
     found.sort_unstable();
@@ -72,6 +78,9 @@ fn check_accepts_every_job() {
     for (job, input) in JOBS {
         let outcome = run_job(job, input, "check batch", "1");
         assert_eq!(outcome.code, 0, "{job}: {}", outcome.printed);
-        assert!(outcome.printed.contains("SELECT"), "{job}: the query is shown");
+        assert!(
+            outcome.printed.contains("SELECT"),
+            "{job}: the query is shown"
+        );
     }
 }

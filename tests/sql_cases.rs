@@ -35,7 +35,10 @@ const NOT_BUILT: [(&str, &str); 19] = [
     ("LIKE ESCAPE", "LIKE"),
     ("||", "||"),
     ("row-wise ORDER BY ties keep input order", "ORDER BY"),
-    ("DISTINCT without ORDER BY is sorted by the output columns", "DISTINCT"),
+    (
+        "DISTINCT without ORDER BY is sorted by the output columns",
+        "DISTINCT",
+    ),
     ("corr with a constant is NULL", "corr"),
     ("a decimal has a digit before the point", "||"),
 ];

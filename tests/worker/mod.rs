@@ -1,4 +1,5 @@
 //! Runs the built program for the tests: in a directory of its own, with the environment that the test gives and no other.
+#![allow(dead_code, reason = "each test file uses the part that it needs")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
