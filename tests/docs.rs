@@ -15,6 +15,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use windrow::error::Kind;
 use worker::{WINDROW, directory, file_uri, package, run};
 
 #[test]
@@ -30,6 +31,38 @@ fn sql() {
 #[test]
 fn binance() {
     page("docs/binance.md");
+}
+
+#[test]
+fn readme_has_every_exit_code() {
+    let text = fs::read_to_string(package("README.md")).expect("the page");
+    let listed: Vec<u8> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split_once(" |")?.0.parse().ok())
+        .collect();
+    let mut codes = vec![0];
+    codes.extend(Kind::ALL.map(Kind::exit_code));
+    assert_eq!(listed, codes);
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for name in ["README.md", "docs/sql.md", "docs/binance.md"] {
+        let text = fs::read_to_string(package(name)).expect("the page");
+        let folder = package(name);
+        let folder = folder.parent().expect("a directory");
+        for target in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split_once(')'))
+        {
+            let target = target.0;
+            assert!(
+                target.starts_with("https://") || folder.join(target).exists(),
+                "{name}: {target}"
+            );
+        }
+    }
 }
 
 /// A fenced block: its info string, its text, and the line it starts on.
