@@ -3,6 +3,7 @@
 //! A run works until a [`Cause`] stops it; then it drains: it has `drain` from that moment to leave the output in an
 //! honest state. The first cause stays; the supervisor in `main` acts on a second signal and on the drain's end.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -49,6 +50,7 @@ struct Shared {
     drain: Duration,
     stopped: Mutex<Option<Stopped>>,
     changed: Condvar,
+    result_sent: AtomicBool,
 }
 
 /// Invariant: written once, by the first cause.
@@ -69,6 +71,7 @@ impl Stop {
             drain,
             stopped: Mutex::new(None),
             changed,
+            result_sent: AtomicBool::new(false),
         }))
     }
 
@@ -109,6 +112,24 @@ impl Stop {
         end.saturating_sub(self.0.clock.elapsed())
     }
 
+    /// How long until the process must be gone, the drain included. What is being committed may take that long: once a
+    /// result was sent, signals and deadline no longer change the outcome (SPEC 7, rule 6).
+    #[must_use]
+    pub fn remaining_with_drain(&self) -> Duration {
+        let _ = self.cause();
+        let end = self.lock().map_or_else(
+            || self.0.deadline.saturating_add(self.0.drain),
+            |stopped| stopped.drain_end,
+        );
+        end.saturating_sub(self.0.clock.elapsed())
+    }
+
+    /// The time that a drain may take (DRAIN_SECONDS).
+    #[must_use]
+    pub fn drain(&self) -> Duration {
+        self.0.drain
+    }
+
     /// Waits for `time`, less where the run is stopped meanwhile or has been. Returns whether it has been.
     pub fn wait(&self, time: Duration) -> bool {
         if self.cause().is_some() {
@@ -121,6 +142,23 @@ impl Stop {
             .wait_timeout_while(self.lock(), time, |stopped| stopped.is_none());
         drop(waited.unwrap_or_else(PoisonError::into_inner));
         self.cause().is_some()
+    }
+
+    /// To be called right before the result PUT goes out: from here on its answer alone says how the run ended
+    /// (SPEC 7, rules 5 and 6).
+    pub fn result_sent(&self) {
+        self.0.result_sent.store(true, Ordering::SeqCst);
+    }
+
+    /// To be called where the result PUT was refused so that it cannot have taken effect.
+    pub fn result_refused(&self) {
+        self.0.result_sent.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether the result may have been written.
+    #[must_use]
+    pub fn is_result_sent(&self) -> bool {
+        self.0.result_sent.load(Ordering::SeqCst)
     }
 
     fn stop_once(&self, stopped: &mut Option<Stopped>, cause: Cause) {
@@ -188,6 +226,7 @@ mod tests {
             (stop.cause(), stop.remaining()),
             (None, Duration::from_secs(100))
         );
+        assert_eq!(stop.remaining_with_drain(), Duration::from_secs(120));
         clock.elapsed_ms.store(10_000, SeqCst);
         stop.request(Cause::Sigterm);
         clock.elapsed_ms.store(15_000, SeqCst);
@@ -196,6 +235,7 @@ mod tests {
             (stop.cause(), stop.remaining()),
             (Some(Cause::Sigterm), Duration::from_secs(15))
         );
+        assert_eq!(stop.remaining_with_drain(), Duration::from_secs(15));
         assert_eq!(stop.check().unwrap_err().kind(), Kind::Interrupted);
     }
 

@@ -4,6 +4,8 @@
 use super::Span;
 use crate::value::{Type, Value};
 
+pub use crate::value::timestamp::{Bucket, Interval, TimeUnit};
+
 /// A checked query.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -237,63 +239,4 @@ pub enum Function {
     EpochMs,
     /// TIMESTAMP plus this.
     AddInterval(Interval),
-}
-
-/// Width of a time bucket (SQL.md, Time). Invariant: positive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bucket {
-    /// Microseconds, counted from 2000-01-03.
-    Micros(i64),
-    /// Months, counted from 2000-01-01.
-    Months(i32),
-}
-
-/// An interval: months, then days, then microseconds are applied.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Interval {
-    /// Months, clamped to the length of the month they reach.
-    pub months: i32,
-    /// Days.
-    pub days: i32,
-    /// Microseconds.
-    pub micros: i64,
-}
-
-/// What `date_trunc` and `date_part` name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TimeUnit {
-    /// Microsecond; as a part, includes the seconds.
-    Microsecond,
-    /// Millisecond; as a part, includes the seconds.
-    Millisecond,
-    /// Whole second.
-    Second,
-    /// Minute
-    Minute,
-    /// Hour
-    Hour,
-    /// Day of the month
-    Day,
-    /// ISO week
-    Week,
-    /// Month
-    Month,
-    /// Quarter
-    Quarter,
-    /// Year
-    Year,
-    /// Decade
-    Decade,
-    /// Century
-    Century,
-    /// Millennium
-    Millennium,
-    /// Day of the week, Sunday 0; a part only.
-    DayOfWeek,
-    /// ISO day of the week, Monday 1; a part only.
-    IsoDayOfWeek,
-    /// Day of the year, from 1; a part only.
-    DayOfYear,
-    /// ISO year; a part only.
-    IsoYear,
 }

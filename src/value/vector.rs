@@ -65,6 +65,8 @@ pub struct Batch {
     pub input: u32,
     /// Byte offset of each record, rising. Empty for batches that are no input (groups).
     pub offsets: Vec<u64>,
+    /// Number of each record in its chunk, from 0. Empty where `offsets` is.
+    pub records: Vec<u32>,
 }
 
 impl Batch {
@@ -90,6 +92,7 @@ impl Batch {
                 .collect(),
             input: self.input,
             offsets: gather(&self.offsets, rows),
+            records: gather(&self.records, rows),
         }
     }
 }
@@ -176,6 +179,15 @@ impl Validity {
 }
 
 impl Texts {
+    /// `rows` empty texts, to be set one by one.
+    #[must_use]
+    pub fn empty(rows: usize) -> Self {
+        Self {
+            bytes: Vec::new(),
+            spans: vec![Span::default(); rows],
+        }
+    }
+
     /// Number of texts.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -235,6 +247,19 @@ impl Texts {
         true
     }
 
+    /// Makes `text` the one at `row`; the caller has checked it to be valid UTF-8. `false`, and nothing changed, past
+    /// 4 GiB.
+    #[must_use]
+    pub fn set_utf8(&mut self, row: usize, text: &[u8]) -> bool {
+        if !self.push_utf8(text) {
+            return false;
+        }
+        if let (Some(span), Some(place)) = (self.spans.pop(), self.spans.get_mut(row)) {
+            *place = span;
+        }
+        true
+    }
+
     fn span_bytes(&self, span: Span) -> &[u8] {
         let start = span.start as usize;
         self.bytes
@@ -289,6 +314,18 @@ impl Data {
                 bytes: Vec::new(),
                 spans: Vec::with_capacity(rows),
             }),
+        }
+    }
+
+    /// How the values are held.
+    #[must_use]
+    pub fn physical(&self) -> Physical {
+        match self {
+            Data::Boolean(_) => Physical::Boolean,
+            Data::Int(_) => Physical::Int,
+            Data::Wide(_) => Physical::Wide,
+            Data::Double(_) => Physical::Double,
+            Data::Text(_) => Physical::Text,
         }
     }
 

@@ -1,0 +1,4 @@
+//! What the command words do. The only files that join stages.
+
+pub mod check;
+pub mod verify;

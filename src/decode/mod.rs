@@ -1,0 +1,232 @@
+//! Bytes to rows: CSV, NDJSON and JSON documents into typed column batches (SPEC 4). Pure: no I/O, no clock, no thread.
+//!
+//! Two halves. A [`Framer`] goes through one object in order and cuts it into [`Chunk`]s of whole records; it alone
+//! knows the object's header, its byte-order mark and where quotes are open. A [`Decoder`] turns a chunk into
+//! batches; chunks do not depend on each other, so that each worker has a decoder of its own. What makes one record
+//! bad is a [`Reject`]; what makes the object unreadable from there on is a [`Fault`].
+
+mod columns;
+mod csv;
+mod frame;
+mod reason;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+pub use frame::Framer;
+pub use reason::Reason;
+
+use crate::value::column::{Column, Path};
+use crate::value::vector::Batch;
+
+/// How the bytes of an object are to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// RFC 4180.
+    Csv {
+        /// Whether the first record names the fields.
+        header: Header,
+        /// Between fields. Invariant: ASCII, neither a quote nor a line end.
+        delimiter: u8,
+        /// A text that is NULL besides the empty field.
+        null: Option<Vec<u8>>,
+    },
+    /// One JSON document a line.
+    Ndjson {
+        /// The array whose elements are the records; absent, the document is the record.
+        records: Option<Path>,
+    },
+    /// One JSON document an object.
+    Json {
+        /// As for NDJSON.
+        records: Option<Path>,
+    },
+}
+
+/// Whether a CSV object begins with a record of names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Header {
+    /// It does; its fields are counted and named by that record.
+    Present,
+    /// It does not.
+    Absent {
+        /// How many fields a record has, where COLUMNS lists them all. `None` where COLUMNS picks some by position:
+        /// then the object's first record that is no blank line says it.
+        fields: Option<u32>,
+    },
+}
+
+/// A stretch of whole records of one object.
+///
+/// Invariant: `bytes` ends with a line end unless it is a `json` document or the kept start of an oversize line.
+#[derive(Clone, Debug)]
+pub struct Chunk {
+    /// Number of the object in input order, from 0.
+    pub input: u32,
+    /// Offset of the first byte in the uncompressed object.
+    pub offset: u64,
+    /// The records. A line end is added where the object's last record has none.
+    pub bytes: Vec<u8>,
+    /// The object's URI, which `@object` columns hold.
+    object: Arc<str>,
+    /// Which CSV field feeds which column; empty for JSON.
+    layout: Arc<csv::Layout>,
+    /// What the framer saw and the decoder need not look for.
+    seen: Seen,
+    /// Bytes of the one line of this chunk that is over the limit: of it, `bytes` holds only the start.
+    oversize: Option<u64>,
+}
+
+/// Whether certain bytes are in a chunk at all: without them, the scan has less to look for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Seen {
+    quote: bool,
+    carriage_return: bool,
+}
+
+/// How far a chunk has been decoded. Begins as the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    /// First byte of the chunk that is still to be decoded.
+    pub offset_bytes: usize,
+    /// Records (good and bad) before it in the chunk.
+    pub record: u64,
+    /// Where the document ends whose array is being unpacked; 0 between documents.
+    document_end: usize,
+}
+
+impl Cursor {
+    /// Whether the whole chunk is decoded.
+    #[must_use]
+    pub fn is_at_end(&self, chunk: &Chunk) -> bool {
+        self.offset_bytes >= chunk.bytes.len()
+    }
+}
+
+/// A fault of the object: nothing after it can be read (always 65).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Byte offset in the uncompressed object of the record that it is about.
+    pub offset: u64,
+    /// What is wrong.
+    pub reason: Reason,
+}
+
+/// One bad record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// Number of the record in its chunk, from 0.
+    pub record: u32,
+    /// Byte offset of the record in the uncompressed object.
+    pub offset: u64,
+    /// Where in the chunk the record is, without its line end; only the kept start of one that is over the limit.
+    pub raw: Range<usize>,
+    /// Bytes of the whole record.
+    pub total_bytes: u64,
+    /// The column that it is about, as the plan numbers them; `None` where it is about the structure.
+    pub column: Option<usize>,
+    /// What is wrong.
+    pub reason: Reason,
+}
+
+/// Turns chunks into batches; one a worker, whose buffers it keeps.
+#[derive(Debug)]
+pub struct Decoder {
+    columns: Vec<Column>,
+    reader: Reader,
+    saw_value: Vec<bool>,
+}
+
+#[derive(Debug)]
+enum Reader {
+    Csv(csv::Reader),
+}
+
+impl Decoder {
+    /// A decoder of `format` for `columns`, which are numbered as the plan does.
+    #[must_use]
+    pub fn new(format: &Format, columns: Vec<Column>) -> Self {
+        let reader = match format {
+            Format::Csv {
+                delimiter, null, ..
+            } => Reader::Csv(csv::Reader::new(*delimiter, null.clone())),
+            Format::Ndjson { .. } | Format::Json { .. } => {
+                Reader::Csv(csv::Reader::new(b',', None))
+            }
+        };
+        Self {
+            saw_value: vec![false; columns.len()],
+            columns,
+            reader,
+        }
+    }
+
+    /// Decodes at most `max_rows` records from `cursor` on, which moves past them.
+    ///
+    /// `batch` is overwritten with the good ones; the bad ones are appended to `rejects`, in their order. A call that
+    /// does not reach the end of the chunk has moved the cursor, even if no record was good.
+    /// Errors: [`Fault`], only of a `json` document.
+    pub fn decode(
+        &mut self,
+        chunk: &Chunk,
+        cursor: &mut Cursor,
+        max_rows: usize,
+        batch: &mut Batch,
+        rejects: &mut Vec<Reject>,
+    ) -> Result<(), Fault> {
+        columns::begin(batch, &self.columns, chunk.input);
+        if let Some(total_bytes) = chunk.oversize {
+            rejects.push(oversize(chunk, total_bytes));
+            cursor.offset_bytes = chunk.bytes.len();
+            cursor.record += 1;
+            return Ok(());
+        }
+        match &mut self.reader {
+            Reader::Csv(reader) => {
+                reader.decode(chunk, cursor, max_rows, &self.columns, batch, rejects);
+                self.saw_value
+                    .iter_mut()
+                    .for_each(|saw| *saw |= batch.rows > 0);
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes of the record that begins at `offset` in the object, without its line end; empty where `chunk` does
+    /// not hold that offset. For a record that is found bad after it was decoded (NOT NULL).
+    #[must_use]
+    pub fn record_at<'a>(&self, chunk: &'a Chunk, offset: u64) -> &'a [u8] {
+        let Some(bytes) = offset
+            .checked_sub(chunk.offset)
+            .and_then(|start| usize::try_from(start).ok())
+            .and_then(|start| chunk.bytes.get(start..))
+        else {
+            return &[];
+        };
+        match &self.reader {
+            Reader::Csv(reader) => reader.first_record(bytes),
+        }
+    }
+
+    /// For each column, whether any good record so far had it. A CSV record has all of them; a JSON record has those
+    /// whose path it holds, with a null or a value.
+    #[must_use]
+    pub fn saw_value(&self) -> &[bool] {
+        &self.saw_value
+    }
+}
+
+/// The line of which the framer kept only the start.
+fn oversize(chunk: &Chunk, total_bytes: u64) -> Reject {
+    Reject {
+        record: 0,
+        offset: chunk.offset,
+        raw: 0..chunk.bytes.len(),
+        total_bytes,
+        column: None,
+        reason: Reason::RecordTooLong,
+    }
+}

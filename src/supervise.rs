@@ -1,0 +1,344 @@
+//! The supervisor (SPEC 10): runs a command on a thread of its own and waits for its outcome, a signal, the deadline
+//! or the drain's end, whichever comes first. Then the process leaves, whatever still blocks.
+//!
+//! It never looks at what the command does. The exit code is decided here and nowhere else: the first cause counts.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::thread::Builder;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::clock::{Clock, SystemClock};
+use crate::error::{Error, Kind, Result, shown};
+use crate::limits;
+use crate::log::{Event, Level, Log};
+use crate::machine::{Machine, Usage};
+use crate::random::{Random, SystemRandomness};
+use crate::signals::Handler;
+use crate::stop::{Cause, Stop};
+
+/// What a command is given: the whole outside world, and nothing else.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// May it go on, and for how long may it wait.
+    pub stop: Stop,
+    /// Where events go.
+    pub log: Log,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where nonces come from.
+    pub random: Arc<dyn Random>,
+    /// CPUs and memory.
+    pub machine: Machine,
+    failure: Failure,
+}
+
+/// How a command ended well.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// It printed what it was asked for; there is no more to say.
+    Printed,
+    /// A run is done: what `run_summary` says of it.
+    Run {
+        /// A sentence.
+        message: String,
+        /// Facts.
+        fields: Map<String, Value>,
+    },
+}
+
+/// When a command must be done, counted from process start, and how long it may then take to leave.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowance {
+    /// MAX_RUNTIME_SECONDS.
+    pub deadline: Duration,
+    /// DRAIN_SECONDS.
+    pub drain: Duration,
+}
+
+impl Allowance {
+    /// For commands that have no deadline of their own: they end by themselves or by a signal.
+    pub const UNTIL_STOPPED: Self = Self {
+        deadline: Duration::MAX,
+        drain: Duration::from_secs(1),
+    };
+}
+
+/// The first failure that was noted by any thread, a panic or [`Context::fail`]: the error of the run.
+type Failure = Arc<OnceLock<Error>>;
+
+/// What the supervisor waits for.
+#[derive(Debug)]
+enum Heard {
+    Signal(Cause),
+    Panic,
+    Ended(Result<Outcome>),
+}
+
+/// The supervisor before its command: signals are taken, panics caught, the log runs.
+#[derive(Debug)]
+pub struct Supervisor {
+    clock: Arc<dyn Clock>,
+    log: Log,
+    tell: SyncSender<Heard>,
+    hear: Receiver<Heard>,
+    failure: Failure,
+}
+
+impl Supervisor {
+    /// Takes over signals and panics. To be called before anything else in a process, and once.
+    ///
+    /// # Errors
+    /// 74 where the system has no threads or descriptors for it.
+    pub fn start() -> Result<Self> {
+        let signals = Handler::install()?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        let (tell, hear) = sync_channel(limits::SUPERVISOR_EVENTS);
+        let failure = Failure::default();
+        catch_panics(failure.clone(), tell.clone());
+        let log = Log::start(clock.clone())?;
+        let tell_signal = tell.clone();
+        start_thread("signals", move || {
+            signals.each(|cause| {
+                // The supervisor lives as long as the process.
+                let _ = tell_signal.send(Heard::Signal(cause));
+            });
+        })?;
+        Ok(Self {
+            clock,
+            log,
+            tell,
+            hear,
+            failure,
+        })
+    }
+
+    /// The log, for what happens before the command.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Runs `command` to its end or to the end of its allowance, writes `run_summary`, and says how to exit.
+    pub fn run(
+        mut self,
+        allowance: Allowance,
+        command: impl FnOnce(&Context) -> Result<Outcome> + Send + 'static,
+    ) -> ExitCode {
+        let stop = Stop::new(self.clock.clone(), allowance.deadline, allowance.drain);
+        let context = Context {
+            stop: stop.clone(),
+            log: self.log.clone(),
+            clock: self.clock.clone(),
+            random: Arc::new(SystemRandomness::default()),
+            machine: Machine::read(),
+            failure: self.failure.clone(),
+        };
+        let tell = self.tell.clone();
+        let started = start_thread("command", move || {
+            let ended = context.guard(|| command(&context));
+            let _ = tell.send(Heard::Ended(ended));
+        });
+        let result = started.and_then(|()| self.wait(&stop));
+        let most = limits::LOG_FLUSH.max(limits::LEAVING);
+        let wait = match &result {
+            // Whoever waits for the process must not wait for a reader of the log as well.
+            Err(error) if error.kind() == Kind::Interrupted => limits::LEAVING,
+            _ => stop.remaining().clamp(limits::LEAVING, most),
+        };
+        self.leave(result, wait)
+    }
+
+    /// Runs what comes before the command; a panic in it is an error like any other.
+    ///
+    /// # Errors
+    /// Those of `work`, and 70 for a panic.
+    pub fn prepare<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        guard(&self.failure, work)
+    }
+
+    /// Writes `run_summary` for a run that never started, and says how to exit.
+    #[must_use]
+    pub fn refuse(&self, error: Error) -> ExitCode {
+        self.leave(Err(error), limits::LOG_FLUSH)
+    }
+
+    fn wait(&mut self, stop: &Stop) -> Result<Outcome> {
+        let mut signals = 0;
+        let mut is_draining = false;
+        loop {
+            let cause = stop.cause();
+            if let (Some(cause), false) = (cause, is_draining) {
+                is_draining = true;
+                self.log.event(&draining(cause));
+            }
+            let left = stop.remaining();
+            let wait = match cause {
+                None => left,
+                Some(_) => left.saturating_sub(limits::LEAVING),
+            };
+            match self.hear.recv_timeout(wait) {
+                Ok(Heard::Ended(result)) => return result.map_err(|error| self.first(error)),
+                Ok(Heard::Panic) => stop.request(Cause::Failure),
+                Ok(Heard::Signal(cause)) => {
+                    signals += 1;
+                    if signals > 1 {
+                        return Err(second_signal(cause, stop));
+                    }
+                    stop.request(cause);
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Some(cause) = cause {
+                        return Err(self.drain_ended(cause, stop));
+                    }
+                }
+                // Not while this holds a sender itself.
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Error::defect("supervising", "a channel without senders"));
+                }
+            }
+        }
+    }
+
+    /// The error that came first, be it `later`.
+    fn first(&self, later: Error) -> Error {
+        self.failure.get().cloned().unwrap_or(later)
+    }
+
+    fn drain_ended(&self, cause: Cause, stop: &Stop) -> Error {
+        if stop.is_result_sent() {
+            return outcome_unknown(Kind::Unavailable, "no answer when the drain ended");
+        }
+        self.first(Error::new(
+            Kind::Interrupted,
+            "draining",
+            "to leave the output in order within DRAIN_SECONDS",
+            format!("a call that still blocked then ({})", cause.name()),
+            "nothing was committed; start it again under a new RUN_ID",
+        ))
+    }
+
+    fn leave(&self, result: Result<Outcome>, wait: Duration) -> ExitCode {
+        let (exit_code, summary) = match result {
+            Ok(Outcome::Printed) => return ExitCode::SUCCESS,
+            Ok(Outcome::Run { message, fields }) => {
+                let mut summary = Event::info("run_summary", message);
+                summary.fields = fields;
+                (0, summary)
+            }
+            Err(error) => (error.kind().exit_code(), failed(&error)),
+        };
+        let usage = Usage::read();
+        let summary = summary
+            .with("exit_code", exit_code)
+            .with("seconds", self.clock.elapsed().as_secs_f64())
+            .with("peak_memory_bytes", usage.peak_memory_bytes)
+            .with("cpu_seconds", usage.cpu_seconds);
+        self.log.finish(summary, wait);
+        ExitCode::from(exit_code)
+    }
+}
+
+impl Context {
+    /// Runs `work`; a panic in it becomes an error, so that what must follow a failure can follow.
+    ///
+    /// # Errors
+    /// Those of `work`, and 70 for a panic.
+    pub fn guard<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        guard(&self.failure, work)
+    }
+
+    /// Notes `error` as what ends the run, if nothing did before, and stops the other threads.
+    pub fn fail(&self, error: Error) {
+        let _ = self.failure.set(error);
+        self.stop.request(Cause::Failure);
+    }
+}
+
+fn guard<T>(failure: &Failure, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    // What `work` left half done is never looked at again: the run ends.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let seen = failure.get().cloned();
+        Err(seen.unwrap_or_else(|| Error::defect("working", "a panic")))
+    })
+}
+
+/// A panic of any thread becomes the run's failure and wakes the supervisor; nothing is printed.
+fn catch_panics(failure: Failure, tell: SyncSender<Heard>) {
+    set_hook(Box::new(move |panic| {
+        let text = panic.payload_as_str().unwrap_or("without a text");
+        let place = panic
+            .location()
+            .map_or_else(String::new, ToString::to_string);
+        let found = format!("a panic at {place}: {}", shown(text.as_bytes(), 500));
+        let _ = failure.set(Error::defect("working", found));
+        // Where the channel is full, the supervisor is awake already.
+        let _ = tell.try_send(Heard::Panic);
+    }));
+}
+
+fn start_thread(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<()> {
+    match Builder::new().name(name.to_owned()).spawn(work) {
+        Ok(_) => Ok(()),
+        Err(cause) => Err(Error::local_io("starting the thread of", name, &cause)),
+    }
+}
+
+fn draining(cause: Cause) -> Event {
+    Event::info("draining", format!("draining after {}", cause.name())).with("cause", cause.name())
+}
+
+fn second_signal(cause: Cause, stop: &Stop) -> Error {
+    if stop.is_result_sent() {
+        return outcome_unknown(Kind::Interrupted, "a second signal before the answer");
+    }
+    Error::new(
+        Kind::Interrupted,
+        "draining",
+        "to leave the output in order",
+        format!("a second signal, {}", cause.name().to_uppercase()),
+        "nothing was committed; start it again under a new RUN_ID",
+    )
+}
+
+fn outcome_unknown(kind: Kind, found: &'static str) -> Error {
+    Error::new(
+        kind,
+        "committing",
+        "an answer to the last write",
+        found,
+        "outcome unknown: look for manifest.json after 15 minutes",
+    )
+}
+
+fn failed(error: &Error) -> Event {
+    let detail = error.detail();
+    let mut event = Event {
+        level: Level::Error,
+        ..Event::info("run_summary", error.to_string())
+    };
+    if let Some(place) = &detail.place {
+        event = event.with("uri", place.uri.as_str());
+        for (name, number) in [
+            ("record", place.record),
+            ("offset_bytes", place.offset_bytes),
+        ] {
+            if let Some(number) = number {
+                event = event.with(name, number);
+            }
+        }
+        if let Some(column) = &place.column {
+            event = event.with("column", column.as_str());
+        }
+    }
+    event
+        .with("error", detail.kind.name())
+        .with("doing", detail.doing)
+        .with("expected", detail.expected.as_str())
+        .with("found", detail.found.as_str())
+        .with("advice", detail.advice.as_str())
+}
