@@ -4,5 +4,6 @@ pub mod error;
 pub mod limits; // every number of SPEC 11 and every capacity // Error, Kind, Place, exit codes
 
 pub mod decode;
+pub mod gzip;
 pub mod query;
-pub mod value; // types, vectors, exact arithmetic, time and text (pure) // text to plan to values (pure) // bytes to rows (pure)
+pub mod value; // types, vectors, exact arithmetic, time and text (pure) // text to plan to values (pure)
