@@ -4,9 +4,9 @@ use super::super::ast::{self, Call};
 use super::super::functions::{self, Entry, Rule};
 use super::super::plan::{Bucket, Expr, Function, Interval, Node, TimeUnit};
 use super::super::{Problem, Span, units};
+use super::Binder;
 use super::operators::call;
 use super::types::{self, Exact, Texts, convert};
-use super::{Binder, not_built};
 use crate::value::Type;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
@@ -29,7 +29,7 @@ impl Binder<'_> {
         };
         if let Rule::NotBuilt(_) = entry.rule {
             let advice = "it is part of the language: compute it outside for now";
-            return Err(not_built(name.span, entry.name, advice));
+            return Err(Problem::not_built(name.span, entry.name, advice));
         }
         if let Rule::Instead(advice) = entry.rule {
             let found = name.span.shown(self.text);
@@ -360,10 +360,12 @@ fn arity(entry: &Entry, call: &Call, span: Span) -> Result<(), Problem> {
         (least, most) if least == most => format!("{least} arguments of {name}"),
         (least, most) => format!("{least} or {most} arguments of {name}"),
     };
-    let advice = if entry.rule == Rule::TimeBucket && args > entry.most {
+    let origin = entry.rule == Rule::TimeBucket && args > entry.most;
+    let advice = if origin {
         "buckets count from 2000-01-03, months from 2000-01-01: there is no origin to give"
+            .to_owned()
     } else {
-        entry.doc
+        format!("write {}: {}", entry.usage(), entry.doc)
     };
     Err(Problem::new(span, expected, args.to_string(), advice))
 }

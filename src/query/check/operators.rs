@@ -2,9 +2,10 @@
 
 use super::super::ast::{self, Binary, Not, OnFailure, Unary};
 use super::super::plan::{Expr, Function, Interval, Node};
-use super::super::{Problem, Span, units};
+use super::super::{Problem, Span, eval, units};
 use super::Binder;
 use super::types::{self, Digits, Exact, Texts, convert};
+use crate::value::vector::Batch;
 use crate::value::{Type, Value, WIDE_DIGITS};
 
 /// A call without more ado.
@@ -157,22 +158,30 @@ impl Binder<'_> {
         right: &Expr,
         span: Span,
     ) -> Result<(), Problem> {
-        let (l, r) = (self.shown(left), self.shown(right));
-        let (found, advice) = match (left.ty, right.ty) {
-            (Type::Timestamp, Type::Timestamp) if function == Function::Subtract => (
-                "a difference of two TIMESTAMPs".to_owned(),
-                format!("write epoch_ms({l}) - epoch_ms({r})"),
-            ),
-            (Type::Timestamp, _) => (
-                self.shown_with_type(left),
-                format!("add an interval: {l} + INTERVAL '1 day'"),
-            ),
-            (_, Type::Timestamp) => (
-                self.shown_with_type(right),
-                format!("add an interval: {r} + INTERVAL '1 day'"),
-            ),
-            _ => return Ok(()),
+        if left.ty == Type::Timestamp
+            && right.ty == Type::Timestamp
+            && function == Function::Subtract
+        {
+            let advice = format!(
+                "write epoch_ms({}) - epoch_ms({})",
+                self.shown(left),
+                self.shown(right)
+            );
+            return Err(Problem::new(
+                span,
+                "numbers in arithmetic",
+                "a difference of two TIMESTAMPs",
+                advice,
+            ));
+        }
+        let Some(time) = [left, right]
+            .into_iter()
+            .find(|arg| arg.ty == Type::Timestamp)
+        else {
+            return Ok(());
         };
+        let found = self.shown_with_type(time);
+        let advice = format!("add an interval: {} + INTERVAL '1 day'", self.shown(time));
         Err(Problem::new(span, "numbers in arithmetic", found, advice))
     }
 
@@ -486,19 +495,29 @@ impl Binder<'_> {
             OnFailure::Error => Node::Cast(arg),
             OnFailure::Null => Node::TryCast(arg),
         };
-        Ok(Expr { node, ty, span })
+        let cast = Expr { node, ty, span };
+        if constant {
+            // What can never work is said before the run starts.
+            let one_row = Batch {
+                rows: 1,
+                ..Batch::default()
+            };
+            eval::evaluate(&cast, &one_row)?;
+        }
+        Ok(cast)
     }
 
     /// Refuses casts that DuckDB refuses for every value.
     fn castable(&self, arg: &Expr, ty: Type, span: Span) -> Result<(), Problem> {
-        let shown = self.shown(arg);
+        if types::is_null(arg) || arg.ty == ty {
+            return Ok(());
+        }
         let advice = match (arg.ty, ty) {
-            _ if types::is_null(arg) || arg.ty == ty => return Ok(()),
             (Type::Timestamp, Type::Varchar) | (Type::Varchar, Type::Timestamp) => return Ok(()),
-            (Type::Timestamp, _) => format!("write epoch_ms({shown}) for its milliseconds"),
-            (_, Type::Timestamp) => {
-                "declare the column TIMESTAMP_S, TIMESTAMP_MS or TIMESTAMP_US in COLUMNS".to_owned()
+            (Type::Timestamp, _) => {
+                format!("write epoch_ms({}) for its milliseconds", self.shown(arg))
             }
+            (_, Type::Timestamp) => types::DECLARE_TIMESTAMP.to_owned(),
             _ => return Ok(()),
         };
         let expected = format!("a value that can be a {ty}");

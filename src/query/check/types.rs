@@ -7,7 +7,7 @@
 use super::super::plan::{Expr, Node};
 use super::super::{Problem, Span};
 use super::Binder;
-use crate::value::{Physical, Type, Value, WIDE_DIGITS};
+use crate::value::{Physical, Type, Value, WIDE_DIGITS, decimal, timestamp};
 
 /// How large an expression is, its children included.
 #[derive(Clone, Copy, Debug, Default)]
@@ -161,20 +161,20 @@ pub(super) fn convert(expr: &mut Expr, ty: Type) {
     };
 }
 
-/// The exact constant `expr` as `ty`, where no digit is lost.
+/// The constant `expr` as `ty`, where no digit is lost.
 fn converted(expr: &Expr, ty: Type) -> Option<Expr> {
-    let (unscaled, scale) = (constant_of(expr)?, expr.ty.scale()?);
-    if ty == Type::Double {
-        // The nearest double of the decimal text, rounded once.
-        return Some(double(
-            format!("{unscaled}e-{scale}").parse().ok()?,
-            expr.span,
-        ));
+    if let (Node::Constant(Value::Text(text)), Type::Timestamp) = (&expr.node, ty) {
+        let value = Value::Int(timestamp::cast_text(text.as_bytes()).ok()?);
+        return Some(constant(value, ty, expr.span));
     }
-    let more = ty.scale()?.checked_sub(scale)?;
-    let unscaled = unscaled.checked_mul(10_i128.checked_pow(u32::from(more))?)?;
+    let (unscaled, from) = (constant_of(expr)?, expr.ty.scale()?);
+    if ty == Type::Double {
+        return Some(double(decimal::to_double(unscaled, from), expr.span));
+    }
+    let more = u32::from(ty.scale()?.checked_sub(from)?);
+    let unscaled = unscaled.checked_mul(decimal::pow10(more)?)?;
     let fits = match ty {
-        Type::Decimal { precision, .. } => digits(unscaled) <= precision,
+        Type::Decimal { precision, .. } => decimal::fits(unscaled, precision),
         Type::BigInt => i64::try_from(unscaled).is_ok(),
         Type::HugeInt => true,
         Type::Boolean | Type::Double | Type::Varchar | Type::Timestamp => false,
@@ -184,11 +184,8 @@ fn converted(expr: &Expr, ty: Type) -> Option<Expr> {
 
 /// Digits of `value`, one for 0.
 fn digits(value: i128) -> u8 {
-    value
-        .unsigned_abs()
-        .checked_ilog10()
-        .and_then(|digits| u8::try_from(digits + 1).ok())
-        .unwrap_or(1)
+    let more = value.unsigned_abs().checked_ilog10().unwrap_or_default();
+    u8::try_from(more + 1).unwrap_or(WIDE_DIGITS)
 }
 
 /// Digits before and after the point that the values of an exact expression can have.
@@ -287,6 +284,10 @@ pub(super) enum Texts {
     Literal,
 }
 
+/// What to do about a number that is meant as a time.
+pub(super) const DECLARE_TIMESTAMP: &str =
+    "declare the column TIMESTAMP_S, TIMESTAMP_MS or TIMESTAMP_US in COLUMNS";
+
 impl Binder<'_> {
     /// Makes the values comparable, or of one type; `place` names where they meet.
     ///
@@ -305,14 +306,29 @@ impl Binder<'_> {
             .collect();
         let target = self.meeting(&typed, texts, place)?;
         if let Some(ty) = target {
-            exprs.iter_mut().for_each(|expr| convert(expr, ty));
-            return Ok(());
+            return exprs.iter_mut().try_for_each(|expr| self.adapt(expr, ty));
         }
         if exact == Exact::Meet {
             let ty = exact_type(exprs);
             exprs.iter_mut().for_each(|expr| convert(expr, ty));
         } else {
             scale_constants(exprs);
+        }
+        Ok(())
+    }
+
+    /// [`convert`], refusing a text that is no time.
+    fn adapt(&self, expr: &mut Expr, ty: Type) -> Result<(), Problem> {
+        let literal = is_text(expr);
+        convert(expr, ty);
+        if literal && matches!(expr.node, Node::Cast(_)) {
+            let advice = "write year, month, day and time, as in '2026-01-31 23:59:00'";
+            return Err(Problem::new(
+                expr.span,
+                "a text that is a TIMESTAMP",
+                self.shown(expr),
+                advice,
+            ));
         }
         Ok(())
     }
@@ -421,13 +437,17 @@ impl Binder<'_> {
         if is_null(&expr) {
             convert(&mut expr, Type::Boolean);
         }
+        if expr.ty == Type::Boolean {
+            return Ok(expr);
+        }
         let shown = self.shown(&expr);
         let advice = match expr.ty {
-            Type::Boolean => return Ok(expr),
             Type::BigInt | Type::HugeInt | Type::Double | Type::Decimal { .. } => {
                 format!("compare it: {shown} <> 0")
             }
-            Type::Varchar => format!("compare it, or write CAST({shown} AS BOOLEAN)"),
+            Type::Varchar | Type::Boolean => {
+                format!("compare it, or write CAST({shown} AS BOOLEAN)")
+            }
             Type::Timestamp => format!("compare it, or write {shown} IS NOT NULL"),
         };
         Err(Problem::new(
@@ -468,13 +488,13 @@ impl Binder<'_> {
     /// A TIMESTAMP, or a literal that becomes one.
     pub(super) fn timestamp(&self, mut expr: Expr, place: &str) -> Result<Expr, Problem> {
         if is_null(&expr) || is_text(&expr) {
-            convert(&mut expr, Type::Timestamp);
+            self.adapt(&mut expr, Type::Timestamp)?;
         }
         let advice = match expr.ty {
             Type::Timestamp => return Ok(expr),
             Type::Varchar => format!("write CAST({} AS TIMESTAMP)", self.shown(&expr)),
             Type::BigInt | Type::HugeInt | Type::Double | Type::Decimal { .. } => {
-                "declare the column TIMESTAMP_S, TIMESTAMP_MS or TIMESTAMP_US in COLUMNS".to_owned()
+                DECLARE_TIMESTAMP.to_owned()
             }
             Type::Boolean => "name a TIMESTAMP column".to_owned(),
         };

@@ -1,7 +1,7 @@
 //! Expressions, by precedence climbing. What recurses enters the depth guard; what only grows, such as a long sum,
 //! is held by the height of the tree.
 
-use super::super::ast::{Binary, Call, Expr, Name, Node, Not, OnFailure, Qualified, Unary};
+use super::super::ast::{Binary, Call, Expr, Name, Node, Not, OnFailure, Unary};
 use super::super::lex::{Kind, Token, unquoted};
 use super::super::types::{self, Written};
 use super::super::{Problem, Span, same_name, units};
@@ -40,6 +40,9 @@ enum Infix {
     Binary(Binary),
     Cast,
 }
+
+/// What to do about what is not built yet.
+const LATER: &str = "it is part of the language: compute it outside for now";
 
 impl Parser<'_> {
     /// One expression, whole.
@@ -153,7 +156,7 @@ impl Parser<'_> {
             Infix::And => self.chain("AND", Level::Not, Node::And, left),
             Infix::Is => self.is_null(left),
             Infix::Range(not) => self.range(not, left),
-            Infix::Concat => Err(not_built("||", self.tokens.token().span)),
+            Infix::Concat => Err(Problem::not_built(self.tokens.token().span, "||", LATER)),
             Infix::Binary(binary) => self.binary(binary, left),
             Infix::Cast => {
                 self.tokens.advance();
@@ -250,7 +253,7 @@ impl Parser<'_> {
         }
         let token = self.tokens.token();
         if self.tokens.at_word("LIKE") {
-            return Err(not_built("LIKE", token.span));
+            return Err(Problem::not_built(token.span, "LIKE", LATER));
         }
         Err(self.unexpected("BETWEEN or IN"))
     }
@@ -302,10 +305,7 @@ impl Parser<'_> {
 
     fn parenthesised(&mut self) -> Result<Expr, Problem> {
         let start = self.tokens.advance().span;
-        if self.tokens.at_word("SELECT")
-            || self.tokens.at_word("WITH")
-            || self.tokens.at_word("FROM")
-        {
+        if self.tokens.at_word("FROM") {
             return Err(refused::SUBQUERY.at(self.tokens.token().span));
         }
         let mut expr = self.nested(Level::Or)?;
@@ -327,6 +327,9 @@ impl Parser<'_> {
     fn word(&mut self, word: &str, token: Token<'_>) -> Result<Expr, Problem> {
         let is = |known| same_name(word, known);
         let called = self.tokens.symbol_ahead(1, "(");
+        if is("SELECT") {
+            return Err(refused::SUBQUERY.at(token.span));
+        }
         if is("NULL") {
             return self.literal(Node::Null);
         }
@@ -399,39 +402,24 @@ impl Parser<'_> {
         self.tokens.advance();
         Err(match word {
             "e" | "E" | "x" | "X" | "b" | "B" => {
-                refused::CASTS_INSIDE.at(self.tokens.since(token.span))
+                refused::TEXT_PREFIX.at(self.tokens.since(token.span))
             }
             _ => self.unexpected("an operator, a comma or the next clause"),
         })
     }
 
-    /// `name` or `input.name`.
+    /// `name` or `input.name`. Whether the table is `input` is asked by the checker: a join is refused first.
     fn name(&mut self, name: String) -> Result<Expr, Problem> {
-        let start = self.tokens.advance().span;
-        if !self.tokens.at_symbol(".") {
-            if name.is_empty() {
-                return Err(Problem::new(
-                    start,
-                    "a name",
-                    "\"\"",
-                    "a name has one character at least",
-                ));
-            }
-            let qualified = Qualified::Bare;
-            return self.node(Node::Name { qualified, name }, start);
+        let span = self.tokens.advance().span;
+        if name.is_empty() {
+            let advice = "a name has one character at least";
+            return Err(Problem::new(span, "a name", "\"\"", advice));
         }
-        if !same_name(&name, "input") {
-            let advice = format!(
-                "the one table is named input; a column whose name holds a point is quoted: \"{name}.…\""
-            );
-            return Err(Problem::new(
-                start,
-                "input before the point",
-                start.shown(self.text),
-                advice,
-            ));
+        if !self.tokens.accept_symbol(".") {
+            let table = None;
+            return self.node(Node::Name { table, name }, span);
         }
-        self.tokens.advance();
+        let table = Some(Name { text: name, span });
         let token = self.tokens.token();
         let name = match token.kind {
             Kind::Word(word) => word.to_owned(),
@@ -440,18 +428,17 @@ impl Parser<'_> {
                 let advice = "write * alone: there is one table";
                 return Err(Problem::new(
                     token.span,
-                    "a column after input.",
+                    "a column after the point",
                     "*",
                     advice,
                 ));
             }
             Kind::Text(_) | Kind::Number(_) | Kind::Symbol(_) | Kind::End => {
-                return Err(self.unexpected("a column after input."));
+                return Err(self.unexpected("a column after the point"));
             }
         };
         self.tokens.advance();
-        let qualified = Qualified::ByInput;
-        self.node(Node::Name { qualified, name }, start)
+        self.node(Node::Name { table, name }, span)
     }
 
     fn case(&mut self) -> Result<Expr, Problem> {
@@ -643,14 +630,4 @@ impl Parser<'_> {
         self.expect_symbol(")", ") to end FILTER")?;
         Ok(Some(Box::new(filter)))
     }
-}
-
-/// The problem of what SPEC 5 has and this version does not.
-fn not_built(what: &str, span: Span) -> Problem {
-    Problem::new(
-        span,
-        "what this version of windrow computes",
-        what,
-        "it is part of the language and not built yet",
-    )
 }
