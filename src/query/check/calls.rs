@@ -4,9 +4,10 @@ use super::super::ast::{self, Call};
 use super::super::functions::{self, Entry, Rule};
 use super::super::plan::{Bucket, Expr, Function, Interval, Node, TimeUnit};
 use super::super::{Problem, Span, units};
-use super::Binder;
+use super::literals::convert;
 use super::operators::call;
-use super::types::{self, Exact, Texts, convert};
+use super::types::{Exact, Texts};
+use super::{Binder, literals};
 use crate::value::Type;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
@@ -65,7 +66,7 @@ impl Binder<'_> {
 
     fn scalar(&mut self, entry: &Entry, args: &[ast::Expr], span: Span) -> Result<Expr, Problem> {
         match (entry.rule, args) {
-            (Rule::Pi, _) => Ok(types::double(std::f64::consts::PI, span)),
+            (Rule::Pi, _) => Ok(literals::double(std::f64::consts::PI, span)),
             (Rule::Doubles(function), args) => {
                 let mut args = self.all_of(args)?;
                 for arg in &mut args {
@@ -162,7 +163,7 @@ impl Binder<'_> {
     /// The digits of `round`.
     fn digits(&mut self, digits: &ast::Expr) -> Result<i32, Problem> {
         let bound = self.expr(digits)?;
-        let whole = types::constant_of(&bound).filter(|_| bound.ty == Type::BigInt);
+        let whole = literals::constant_of(&bound).filter(|_| bound.ty == Type::BigInt);
         let value = whole.and_then(|digits| i32::try_from(digits).ok());
         value.ok_or_else(|| {
             let advice = "write the number of digits, as in round(x, 2)";
@@ -212,7 +213,7 @@ impl Binder<'_> {
     ) -> Result<Expr, Problem> {
         let equal = self.compare(Function::Equal, arg, null, span)?;
         let ty = shown.ty;
-        let mut nothing = types::null(span);
+        let mut nothing = literals::null(span);
         convert(&mut nothing, ty);
         Ok(Expr {
             node: Node::Case {

@@ -1,13 +1,15 @@
 //! A tree of names to a plan of typed columns (SQL.md). The clauses are put together here; `names` knows columns and
-//! aliases, `types` what may stand beside what, `operators` and `calls` type what computes, `aggregates` what folds,
-//! `groups` what a grouped query may show.
+//! aliases, `literals` constants, `types` what may stand beside what; `operators`, `conditions` and `calls` type what computes,
+//! `aggregates` what folds, `groups` what a grouped query may show.
 //!
 //! While it is checked, an expression counts the columns of COLUMNS from 0 and, after them, the aggregate calls in
 //! order of appearance. The plan's own numbering is given at the end.
 
 mod aggregates;
 mod calls;
+mod conditions;
 mod groups;
+mod literals;
 mod names;
 mod operators;
 mod types;
@@ -338,10 +340,10 @@ impl<'a> Binder<'a> {
     fn node(&mut self, expr: &ast::Expr) -> Result<Expr, Problem> {
         let span = expr.span;
         match &expr.node {
-            ast::Node::Null => Ok(types::null(span)),
-            ast::Node::Boolean(value) => Ok(types::boolean(*value, span)),
-            ast::Node::Number(digits) => types::number(digits, span),
-            ast::Node::Text(text) => Ok(types::text(text, span)),
+            ast::Node::Null => Ok(literals::null(span)),
+            ast::Node::Boolean(value) => Ok(literals::boolean(*value, span)),
+            ast::Node::Number(digits) => literals::number(digits, span),
+            ast::Node::Text(text) => Ok(literals::text(text, span)),
             ast::Node::Interval(_) => Err(self.stray_interval(span)),
             ast::Node::Name { table, name } => self.name(table.as_ref(), name, span),
             ast::Node::Unary(unary, arg) => self.unary(*unary, arg, span),

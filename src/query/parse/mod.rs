@@ -1,7 +1,9 @@
-//! Tokens to a tree, by recursive descent: this file has the clauses, `expr` the expressions, `refused` the table of
+//! Tokens to a tree, by recursive descent: this file has the clauses, `expr` and
+//! `primary` the expressions, `refused` the table of
 //! what is known and not taken (SPEC 5; SQL.md, Names). Nothing here knows a column or a type of a value.
 
 mod expr;
+mod primary;
 mod refused;
 
 use std::cell::Cell;
