@@ -146,6 +146,8 @@ impl Claim {
         if !entries.is_empty() {
             return Err(taken(&prefix, &entries, store.uri(&prefix)));
         }
+        // A listing may take its time; a run that was stopped meanwhile leaves its RUN_ID free.
+        stop.check()?;
         let body = manifest::to_bytes(&started)?;
         let prefix = format!("{prefix}/");
         let claim = Self {
@@ -178,6 +180,12 @@ impl Claim {
                 Err(error)
             }
         }
+    }
+
+    /// What the claim says.
+    #[must_use]
+    pub fn started(&self) -> &Started {
+        &self.started
     }
 
     /// Where this run writes.

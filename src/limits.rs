@@ -12,6 +12,11 @@ pub const COLUMNS: usize = 256;
 pub const QUERY_BYTES: usize = 64 << 10;
 /// Deepest nesting of an expression (SPEC 11).
 pub const EXPRESSION_DEPTH: usize = 64;
+/// Most levels of an expression's tree, which a long chain such as `a + b + c` makes without nesting: enough for a sum
+/// over every column.
+pub const EXPRESSION_HEIGHT: usize = EXPRESSION_DEPTH + COLUMNS;
+/// Most nodes of a query's expressions, which aliases that use aliases could double at each step.
+pub const EXPRESSION_NODES: usize = QUERY_BYTES;
 /// Deepest nesting of JSON (SPEC 11).
 pub const JSON_DEPTH: usize = 64;
 /// Most objects that INPUT may list (SPEC 11).
@@ -47,6 +52,8 @@ pub const VARIABLE_BYTES: usize = QUERY_BYTES;
 /// Bytes of one chunk of input: large enough that handing it over costs nothing, small enough that a worker's
 /// columns for it stay near the cache.
 pub const CHUNK_BYTES: usize = 512 << 10;
+/// Numbers of one piece of a `range:`; as many as a chunk of short records holds.
+pub const RANGE_PIECE_NUMBERS: i64 = 32 * BATCH_ROWS as i64;
 /// Records of one column batch: their columns fit the second-level cache, and a call per batch costs nothing per row.
 pub const BATCH_ROWS: usize = 2_048;
 /// Chunks under way for each worker: one being worked on, one waiting.

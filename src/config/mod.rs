@@ -369,10 +369,20 @@ fn compile_over(columns: Vec<Column>, query: Written<'_>) -> Result<Compiled, Ve
 /// The columns of COLUMNS, which must suit the input format.
 fn declared(format: &Format, columns: Written<'_>) -> Result<Vec<Column>, Vec<Problem>> {
     let family = match format {
-        Format::Csv { .. } => Family::Csv,
+        Format::Csv {
+            header: Header::Present,
+            ..
+        } => Family::Csv,
+        Format::Csv {
+            header: Header::Absent { .. },
+            ..
+        } => Family::CsvWithoutHeader,
         Format::Ndjson { .. } | Format::Json { .. } => Family::Json,
     };
-    parse_columns(columns.text, family).map_err(|problem| vec![columns.problem(problem)])
+    parse_columns(columns.text, family).map_err(|problems| {
+        let named = problems.into_iter();
+        named.map(|problem| columns.problem(problem)).collect()
+    })
 }
 
 /// What a query over `range:` may use.

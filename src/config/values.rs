@@ -6,6 +6,7 @@ use super::given::{number, quoted};
 use super::problem::Fault;
 use super::variables;
 use crate::encode;
+use crate::gzip::Compression;
 
 /// The run's name: 1 to 128 of `A-Z a-z 0-9 . _ -`, not starting with a dot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,15 +31,6 @@ pub struct OutputFormat {
     pub rows: encode::Format,
     /// What is done to that text.
     pub compression: Compression,
-}
-
-/// How an artifact's bytes are packed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compression {
-    /// Not at all.
-    None,
-    /// gzip
-    Gzip,
 }
 
 /// Most records that `reject:N` lets go; where more are bad, the columns are wrong.

@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use super::{Chunk, Reason, Reject};
 use crate::error::shown;
-use crate::value::Type;
 use crate::value::column::{Column, Form, Source};
-use crate::value::vector::{Batch, Data, Validity, Vector};
+use crate::value::vector::{Batch, Data, Texts, Validity, Vector};
+use crate::value::{ParseFault, Type, boolean, decimal, double, integer, timestamp};
 
 /// Characters of a bad value that an error shows.
-const SHOWN_CHARACTERS: usize = 64;
+pub(super) const SHOWN_CHARACTERS: usize = 64;
 
 /// The texts of one column in the good records of a batch.
 pub(super) trait Cells {
@@ -64,21 +64,30 @@ pub(super) fn fill(
     match (form, &mut vector.data) {
         (Form::Plain(Type::Varchar), Data::Text(texts)) => into.texts(cells, texts),
         (Form::Plain(Type::Boolean), Data::Boolean(values)) => {
-            into.values(cells, values, stand_in::boolean);
+            into.values(cells, values, boolean::parse);
         }
         (Form::Plain(Type::BigInt), Data::Int(values)) => {
-            into.values(cells, values, stand_in::integer);
+            into.values(cells, values, integer::parse_bigint);
         }
         (Form::Plain(Type::Decimal { precision, scale }), Data::Int(values)) => {
             into.values(cells, values, |text| {
-                stand_in::decimal(text, precision, scale)
+                decimal::parse_int(text, precision, scale)
             });
         }
+        (Form::Plain(Type::Decimal { precision, scale }), Data::Wide(values)) => {
+            into.values(cells, values, |text| decimal::parse(text, precision, scale));
+        }
         (Form::Plain(Type::Double), Data::Double(values)) => {
-            into.values(cells, values, stand_in::double);
+            into.values(cells, values, double::parse);
+        }
+        (Form::Plain(Type::Timestamp), Data::Int(values)) => {
+            into.values(cells, values, timestamp::parse);
         }
         (Form::Epoch { unit_us }, Data::Int(values)) => {
-            into.values(cells, values, |text| stand_in::epoch(text, unit_us));
+            into.values(cells, values, |text| timestamp::parse_epoch(text, unit_us));
+        }
+        (Form::Nanoseconds, Data::Int(values)) => {
+            into.values(cells, values, timestamp::parse_nanos);
         }
         // A column's vector is made for its form; so no other pair occurs.
         _ => (0..cells.rows()).for_each(|_| vector.push_null()),
@@ -99,7 +108,7 @@ impl Into<'_> {
         &mut self,
         cells: &impl Cells,
         values: &mut Vec<T>,
-        parse: impl Fn(&[u8]) -> Result<T, &'static str>,
+        parse: impl Fn(&[u8]) -> Result<T, ParseFault>,
     ) {
         let mut scratch = Vec::new();
         values.reserve(cells.rows());
@@ -117,7 +126,7 @@ impl Into<'_> {
         }
     }
 
-    fn texts(&mut self, cells: &impl Cells, texts: &mut crate::value::vector::Texts) {
+    fn texts(&mut self, cells: &impl Cells, texts: &mut Texts) {
         let mut scratch = Vec::new();
         for row in 0..cells.rows() {
             let text = match cells.cell(row, &mut scratch) {
@@ -133,7 +142,7 @@ impl Into<'_> {
     }
 
     #[cold]
-    fn refuse<T>(&mut self, row: usize, text: &[u8], why: &'static str) -> Option<T> {
+    fn refuse<T>(&mut self, row: usize, text: &[u8], why: ParseFault) -> Option<T> {
         let reason = Reason::Value {
             form: self.form,
             found: shown(text, SHOWN_CHARACTERS),
@@ -225,35 +234,5 @@ pub(super) fn reject(
         total_bytes: length as u64,
         column,
         reason,
-    }
-}
-
-mod stand_in {
-    pub(super) fn boolean(text: &[u8]) -> Result<bool, &'static str> {
-        match text {
-            b"true" => Ok(true),
-            b"false" => Ok(false),
-            _ => Err("neither true nor false"),
-        }
-    }
-    pub(super) fn integer(text: &[u8]) -> Result<i64, &'static str> {
-        decimal(text, 19, 0)
-    }
-    pub(super) fn decimal(text: &[u8], _precision: u8, scale: u8) -> Result<i64, &'static str> {
-        let text = std::str::from_utf8(text).map_err(|_| "not a number")?;
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-        if fraction.len() > usize::from(scale) {
-            return Err("too many digits after the point");
-        }
-        format!("{whole}{fraction:0<width$}", width = usize::from(scale))
-            .parse()
-            .map_err(|_| "not a number")
-    }
-    pub(super) fn double(text: &[u8]) -> Result<f64, &'static str> {
-        let text = std::str::from_utf8(text).map_err(|_| "not a number")?;
-        text.parse().map_err(|_| "not a number")
-    }
-    pub(super) fn epoch(text: &[u8], unit_us: i64) -> Result<i64, &'static str> {
-        integer(text)?.checked_mul(unit_us).ok_or("out of range")
     }
 }

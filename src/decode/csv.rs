@@ -327,10 +327,11 @@ impl Reader {
         }
     }
 
-    /// The first record of `bytes`, without its line end.
-    pub(super) fn first_record<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        let end = first_line(bytes, self.delimiter).unwrap_or(bytes.len());
-        trimmed(bytes.get(..end).unwrap_or_default())
+    /// Where the record is that starts at `start` in `bytes`, without its line end.
+    pub(super) fn record_at(&self, bytes: &[u8], start: usize) -> Range<usize> {
+        let rest = bytes.get(start..).unwrap_or_default();
+        let end = first_line(rest, self.delimiter).unwrap_or(rest.len());
+        start..start + trimmed(rest.get(..end).unwrap_or_default()).len()
     }
 
     pub(super) fn decode(

@@ -8,6 +8,7 @@
 mod columns;
 mod csv;
 mod frame;
+mod json;
 mod reason;
 mod scan;
 #[cfg(test)]
@@ -143,19 +144,22 @@ pub struct Decoder {
 #[derive(Debug)]
 enum Reader {
     Csv(csv::Reader),
+    Json(json::Reader),
 }
 
 impl Decoder {
     /// A decoder of `format` for `columns`, which are numbered as the plan does.
     #[must_use]
     pub fn new(format: &Format, columns: Vec<Column>) -> Self {
+        let json = |unit, records: &Option<Path>| {
+            Reader::Json(json::Reader::new(unit, &columns, records.as_ref()))
+        };
         let reader = match format {
             Format::Csv {
                 delimiter, null, ..
             } => Reader::Csv(csv::Reader::new(*delimiter, null.clone())),
-            Format::Ndjson { .. } | Format::Json { .. } => {
-                Reader::Csv(csv::Reader::new(b',', None))
-            }
+            Format::Ndjson { records } => json(json::Unit::Lines, records),
+            Format::Json { records } => json(json::Unit::Document, records),
         };
         Self {
             saw_value: vec![false; columns.len()],
@@ -187,32 +191,38 @@ impl Decoder {
         match &mut self.reader {
             Reader::Csv(reader) => {
                 reader.decode(chunk, cursor, max_rows, &self.columns, batch, rejects);
-                self.saw_value
-                    .iter_mut()
-                    .for_each(|saw| *saw |= batch.rows > 0);
+                let any = batch.rows > 0;
+                self.saw_value.iter_mut().for_each(|saw| *saw |= any);
+                Ok(())
+            }
+            Reader::Json(reader) => {
+                let target = json::Target {
+                    batch,
+                    rejects,
+                    saw_value: &mut self.saw_value,
+                };
+                reader.decode(chunk, cursor, max_rows, &self.columns, target)
             }
         }
-        Ok(())
     }
 
     /// The bytes of the record that begins at `offset` in the object, without its line end; empty where `chunk` does
     /// not hold that offset. For a record that is found bad after it was decoded (NOT NULL).
     #[must_use]
     pub fn record_at<'a>(&self, chunk: &'a Chunk, offset: u64) -> &'a [u8] {
-        let Some(bytes) = offset
-            .checked_sub(chunk.offset)
-            .and_then(|start| usize::try_from(start).ok())
-            .and_then(|start| chunk.bytes.get(start..))
-        else {
+        let start = offset.checked_sub(chunk.offset).map(usize::try_from);
+        let Some(Ok(start)) = start else {
             return &[];
         };
-        match &self.reader {
-            Reader::Csv(reader) => reader.first_record(bytes),
-        }
+        let place = match &self.reader {
+            Reader::Csv(reader) => reader.record_at(&chunk.bytes, start),
+            Reader::Json(reader) => reader.record_at(chunk, start),
+        };
+        chunk.bytes.get(place).unwrap_or_default()
     }
 
-    /// For each column, whether any good record so far had it. A CSV record has all of them; a JSON record has those
-    /// whose path it holds, with a null or a value.
+    /// For each column, whether any record so far had it. A CSV record has all of them; a JSON record has those whose
+    /// path it holds, with a null or a value.
     #[must_use]
     pub fn saw_value(&self) -> &[bool] {
         &self.saw_value

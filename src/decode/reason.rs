@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::limits::RECORD_BYTES;
+use crate::limits::{JSON_DEPTH, RECORD_BYTES};
+use crate::value::ParseFault;
 use crate::value::column::Form;
 
 /// Why a record is bad, or an object unreadable.
@@ -40,6 +41,31 @@ pub enum Reason {
     },
     /// Text that is not UTF-8, in a column that is read.
     NotUtf8,
+    /// JSON that is none.
+    Syntax {
+        /// What should stand there.
+        expected: &'static str,
+        /// What does.
+        found: String,
+        /// Where in the record, in bytes from its start.
+        at_bytes: usize,
+    },
+    /// JSON nested deeper than the limit.
+    Depth {
+        /// Where in the record the bracket too many is, in bytes from its start.
+        at_bytes: usize,
+    },
+    /// A JSON key that is read is there twice.
+    RepeatedKey(String),
+    /// A JSON document, or an element of the array of records, that is no object.
+    NoRecord,
+    /// A bare word of JSON that is no number.
+    NotJsonNumber {
+        /// The word, cut and escaped.
+        found: String,
+    },
+    /// Half of a surrogate pair in a JSON string, in a column that is read.
+    LoneSurrogate,
     /// A value that does not fit its type.
     Value {
         /// How the column's values are written.
@@ -47,7 +73,7 @@ pub enum Reason {
         /// The value, cut and escaped.
         found: String,
         /// Why it does not fit.
-        why: &'static str,
+        why: ParseFault,
     },
 }
 
@@ -69,6 +95,14 @@ impl Reason {
             }
             Reason::PositionMissing { position, .. } => format!("a field at position {position}"),
             Reason::NotUtf8 => "UTF-8".into(),
+            Reason::Syntax {
+                expected, at_bytes, ..
+            } => format!("{expected} at byte {at_bytes} of the record"),
+            Reason::Depth { .. } => format!("JSON nested at most {JSON_DEPTH} deep"),
+            Reason::RepeatedKey(key) => format!("the key {key:?} once"),
+            Reason::NoRecord => "a JSON object".into(),
+            Reason::NotJsonNumber { .. } => "a JSON number".into(),
+            Reason::LoneSurrogate => "escapes of surrogates in pairs".into(),
             Reason::Value { form, why, .. } => format!("{} ({why})", form_name(*form)),
         }
     }
@@ -88,7 +122,12 @@ impl Reason {
             Reason::HeaderTwice(_) => "two".into(),
             Reason::PositionMissing { fields, .. } => format!("{fields} fields"),
             Reason::NotUtf8 => "other bytes".into(),
-            Reason::Value { found, .. } => format!("{found:?}"),
+            Reason::Syntax { found, .. } => found.clone(),
+            Reason::Depth { at_bytes } => format!("one more at byte {at_bytes} of the record"),
+            Reason::RepeatedKey(_) => "it twice".into(),
+            Reason::NoRecord => "another value".into(),
+            Reason::LoneSurrogate => "half of one".into(),
+            Reason::NotJsonNumber { found } | Reason::Value { found, .. } => format!("{found:?}"),
         }
     }
 }

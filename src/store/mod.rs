@@ -4,6 +4,8 @@
 //! for the run is [`destination`]'s and `commit`'s business, so a test can put a fake here and fail every request in turn.
 
 pub mod destination;
+#[cfg(test)]
+pub(crate) mod fake;
 pub mod file;
 pub mod inputs;
 pub mod pattern;

@@ -155,6 +155,8 @@ fn rounding_multiplies_and_divides_as_duckdb_does() {
         (12_345.6, -2, 12_300.0),
         (1e300, 10, 1e300),
         (1e-320, 320, 1e-320),
+        (0.15, 1, 0.2),
+        (1.7e308, -308, 1.7e308),
         (123.0, -400, 0.0),
     ] {
         assert_eq!(round(value, digits), want, "{value} {digits}");

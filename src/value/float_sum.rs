@@ -10,20 +10,14 @@ use super::quotient::{Digits, assemble};
 use super::wide::U256;
 
 /// An exact sum of doubles and of products of two doubles. All of them must be finite.
-#[derive(Clone, Debug)]
-pub struct FloatSum(State);
-
-#[derive(Clone, Debug)]
-enum State {
-    Window(Window),
-    Full(Box<Accumulator>),
-}
-
-/// `bits` · 2^`base`, in two's complement. One that is zero has no place yet.
-#[derive(Clone, Copy, Debug, Default)]
-struct Window {
+///
+/// Invariant: once there is `full`, the sum is in it and nothing looks at the window any more.
+#[derive(Clone, Debug, Default)]
+pub struct FloatSum {
+    /// The window: `bits` · 2^`base`, in two's complement. One that is zero has no place yet.
     bits: U256,
     base: i32,
+    full: Option<Box<Accumulator>>,
 }
 
 /// A number that a sum adds: ±`magnitude` · 2^`exponent`.
@@ -37,12 +31,6 @@ pub(super) struct Term {
 
 /// Bits of a window below the lowest bit of its first value.
 pub(super) const SLACK_BITS: i32 = 80;
-
-impl Default for FloatSum {
-    fn default() -> Self {
-        Self(State::Window(Window::default()))
-    }
-}
 
 impl FloatSum {
     /// Adds a finite `value`.
@@ -59,36 +47,26 @@ impl FloatSum {
 
     #[inline]
     fn add_term(&mut self, term: Term) {
-        match &mut self.0 {
-            State::Window(window) => {
-                if !window.add(term) {
-                    let mut full = Box::new(window.widened());
-                    full.add(term);
-                    self.0 = State::Full(full);
-                }
-            }
-            State::Full(full) => full.add(term),
+        if let Some(full) = &mut self.full {
+            full.add(term);
+        } else if !self.add_to_window(term) {
+            let mut full = self.widened();
+            full.add(term);
+            self.full = Some(Box::new(full));
         }
     }
 
     /// Adds another sum.
     pub fn merge(&mut self, other: &Self) {
-        match (&mut self.0, &other.0) {
-            (State::Window(window), State::Window(other)) => {
-                if !window.merge(*other) {
-                    let mut full = Box::new(window.widened());
-                    full.merge(&other.widened());
-                    self.0 = State::Full(full);
-                }
-            }
-            (State::Window(window), State::Full(other)) => {
-                let mut full = other.clone();
-                full.merge(&window.widened());
-                self.0 = State::Full(full);
-            }
-            (State::Full(full), State::Window(other)) => full.merge(&other.widened()),
-            (State::Full(full), State::Full(other)) => full.merge(other),
+        if self.full.is_none() && other.full.is_none() && self.merge_windows(other) {
+            return;
         }
+        let mut full = self.full.take().unwrap_or_else(|| Box::new(self.widened()));
+        match &other.full {
+            Some(other) => full.merge(other),
+            None => full.merge(&other.widened()),
+        }
+        self.full = Some(full);
     }
 
     /// The sum, rounded once to the nearest double, ties to even, as Python's `math.fsum`; `None` where that is past
@@ -116,34 +94,22 @@ impl FloatSum {
     /// Bytes that the sum holds beside itself.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        match self.0 {
-            State::Window(_) => 0,
-            State::Full(_) => size_of::<Accumulator>(),
-        }
+        self.full.as_ref().map_or(0, |_| size_of::<Accumulator>())
     }
 
     /// The leading bits of the sum over `count`, and whether it is negative; `None` where `count` is zero.
     fn digits(&self, count: u64) -> Option<(bool, Digits)> {
-        match &self.0 {
-            State::Window(window) => {
-                let (negative, magnitude) = window.bits.signed();
-                let digits = if count == 1 {
-                    Digits::of_integer(magnitude)
-                } else {
-                    Digits::of_ratio(magnitude, U256::from(u128::from(count)))?
-                };
-                let exponent = digits.exponent + window.base;
-                Some((negative, Digits { exponent, ..digits }))
-            }
-            State::Full(full) => full.digits(count),
+        if let Some(full) = &self.full {
+            return full.digits(count);
         }
-    }
-
-    fn widened(&self) -> Accumulator {
-        match &self.0 {
-            State::Window(window) => window.widened(),
-            State::Full(full) => full.as_ref().clone(),
-        }
+        let (negative, magnitude) = self.bits.signed();
+        let digits = if count == 1 {
+            Digits::of_integer(magnitude)
+        } else {
+            Digits::of_ratio(magnitude, U256::from(u128::from(count)))?
+        };
+        let exponent = digits.exponent + self.base;
+        Some((negative, Digits { exponent, ..digits }))
     }
 
     /// Doubles that add up to the sum exactly, largest first; `None` where one would be past the largest double.
@@ -158,6 +124,110 @@ impl FloatSum {
             rest.add(-part);
             parts.push(part);
         }
+    }
+}
+
+/// The window.
+impl FloatSum {
+    /// `false`, and nothing added, where the term does not fit.
+    #[inline]
+    fn add_to_window(&mut self, term: Term) -> bool {
+        if term.magnitude == 0 {
+            return true;
+        }
+        if self.bits.is_zero() {
+            self.base = term.exponent - SLACK_BITS;
+        }
+        let Ok(shift) = u32::try_from(term.exponent - self.base) else {
+            return self.add_below(term);
+        };
+        let magnitude = U256::from(term.magnitude);
+        if shift >= magnitude.leading_zeros() {
+            return false;
+        }
+        self.add_signed(term.negative, magnitude.shift_left(shift))
+    }
+
+    /// A term with bits below the window fits where those are zero, as of a small whole number.
+    fn add_below(&mut self, term: Term) -> bool {
+        let below = (self.base - term.exponent).unsigned_abs();
+        if term.magnitude.trailing_zeros() < below {
+            return false;
+        }
+        self.add_signed(term.negative, U256::from(term.magnitude >> below))
+    }
+
+    /// `false`, and nothing added, where the sum would pass 255 bits. `magnitude` is below 2^255.
+    #[inline]
+    fn add_signed(&mut self, negative: bool, magnitude: U256) -> bool {
+        let addend = if negative {
+            magnitude.negate()
+        } else {
+            magnitude
+        };
+        let sum = self.bits.add(addend);
+        let overflow = self.bits.is_negative() == negative && sum.is_negative() != negative;
+        if !overflow {
+            self.bits = sum;
+        }
+        !overflow
+    }
+
+    /// `false`, and the number unchanged, where the two have no common window.
+    fn merge_windows(&mut self, other: &Self) -> bool {
+        if other.bits.is_zero() {
+            return true;
+        }
+        if self.bits.is_zero() {
+            (self.bits, self.base) = (other.bits, other.base);
+            return true;
+        }
+        let base = self.base.min(other.base);
+        let Some(bits) = self.bits_from(base) else {
+            return false;
+        };
+        let Some(addend) = other.bits_from(base) else {
+            return false;
+        };
+        (self.bits, self.base) = (bits, base);
+        let (negative, magnitude) = addend.signed();
+        self.add_signed(negative, magnitude)
+    }
+
+    /// The window's bits counted from a lower `base`; `None` where they have no room at the top.
+    fn bits_from(&self, base: i32) -> Option<U256> {
+        let (negative, magnitude) = self.bits.signed();
+        let bits = (self.base - base).unsigned_abs();
+        // One bit is the sign's.
+        if bits >= magnitude.leading_zeros() {
+            return None;
+        }
+        let magnitude = magnitude.shift_left(bits);
+        Some(if negative {
+            magnitude.negate()
+        } else {
+            magnitude
+        })
+    }
+
+    /// The sum with room for everything.
+    fn widened(&self) -> Accumulator {
+        if let Some(full) = &self.full {
+            return full.as_ref().clone();
+        }
+        let (negative, magnitude) = self.bits.signed();
+        let mut full = Accumulator::default();
+        for (part, exponent) in [
+            (magnitude.low, self.base),
+            (magnitude.high, self.base + 128),
+        ] {
+            full.add(Term {
+                negative,
+                magnitude: part,
+                exponent,
+            });
+        }
+        full
     }
 }
 
@@ -178,7 +248,10 @@ pub fn co_moment(
             total.add(Term::of_product(-x, y));
         }
     }
-    Some(FloatSum(State::Full(Box::new(total))))
+    Some(FloatSum {
+        full: Some(Box::new(total)),
+        ..FloatSum::default()
+    })
 }
 
 /// The quotient of two sums, within one unit in the last place; `None` where the divisor is zero or the quotient past
@@ -225,103 +298,6 @@ impl Term {
             magnitude: left.magnitude * right.magnitude,
             exponent: left.exponent + right.exponent,
         }
-    }
-}
-
-impl Window {
-    /// `false`, and nothing added, where the term does not fit.
-    #[inline]
-    fn add(&mut self, term: Term) -> bool {
-        if term.magnitude == 0 {
-            return true;
-        }
-        if self.bits.is_zero() {
-            self.base = term.exponent - SLACK_BITS;
-        }
-        let Ok(shift) = u32::try_from(term.exponent - self.base) else {
-            return self.add_below(term);
-        };
-        let magnitude = U256::from(term.magnitude);
-        if shift >= magnitude.leading_zeros() {
-            return false;
-        }
-        self.add_signed(term.negative, magnitude.shift_left(shift))
-    }
-
-    /// A term with bits below the window fits where those are zero, as of a small whole number.
-    fn add_below(&mut self, term: Term) -> bool {
-        let below = (self.base - term.exponent).unsigned_abs();
-        if term.magnitude.trailing_zeros() < below {
-            return false;
-        }
-        self.add_signed(term.negative, U256::from(term.magnitude >> below))
-    }
-
-    /// `false`, and nothing added, where the sum would pass 255 bits. `magnitude` is below 2^255.
-    #[inline]
-    fn add_signed(&mut self, negative: bool, magnitude: U256) -> bool {
-        let addend = if negative {
-            magnitude.negate()
-        } else {
-            magnitude
-        };
-        let sum = self.bits.add(addend);
-        let overflow = self.bits.is_negative() == negative && sum.is_negative() != negative;
-        if !overflow {
-            self.bits = sum;
-        }
-        !overflow
-    }
-
-    /// `false`, and nothing changed but the base, where the two have no common window.
-    fn merge(&mut self, mut other: Self) -> bool {
-        if other.bits.is_zero() {
-            return true;
-        }
-        if self.bits.is_zero() {
-            *self = other;
-            return true;
-        }
-        let base = self.base.min(other.base);
-        if !self.lower_to(base) || !other.lower_to(base) {
-            return false;
-        }
-        let (negative, magnitude) = other.bits.signed();
-        self.add_signed(negative, magnitude)
-    }
-
-    /// The same number counted from a lower `base`; `false`, and nothing changed, where it has no room at the top.
-    fn lower_to(&mut self, base: i32) -> bool {
-        let (negative, magnitude) = self.bits.signed();
-        let bits = (self.base - base).unsigned_abs();
-        // One bit is the sign's.
-        if bits >= magnitude.leading_zeros() {
-            return false;
-        }
-        let magnitude = magnitude.shift_left(bits);
-        self.bits = if negative {
-            magnitude.negate()
-        } else {
-            magnitude
-        };
-        self.base = base;
-        true
-    }
-
-    fn widened(&self) -> Accumulator {
-        let (negative, magnitude) = self.bits.signed();
-        let mut full = Accumulator::default();
-        for (part, exponent) in [
-            (magnitude.low, self.base),
-            (magnitude.high, self.base + 128),
-        ] {
-            full.add(Term {
-                negative,
-                magnitude: part,
-                exponent,
-            });
-        }
-        full
     }
 }
 

@@ -97,3 +97,39 @@ impl From<u128> for U256 {
         Self { high: 0, low }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::random::Stream;
+    use super::*;
+
+    #[test]
+    fn products_are_those_of_single_bits() {
+        let most = U256::product(u128::MAX, u128::MAX);
+        assert_eq!((most.high, most.low), (u128::MAX - 1, 1));
+        let mut stream = Stream(9);
+        for _ in 0..200 {
+            let (left, right) = (
+                stream.integer().unsigned_abs(),
+                stream.integer().unsigned_abs(),
+            );
+            let one_by_one = (0..128)
+                .filter(|bit| right >> bit & 1 == 1)
+                .map(|bit| U256::from(left).shift_left(bit))
+                .fold(U256::default(), U256::add);
+            assert_eq!(U256::product(left, right), one_by_one);
+        }
+    }
+
+    #[test]
+    fn shifts_and_signs_reach_both_halves() {
+        let one = U256::from(1);
+        for bits in 0..256 {
+            let shifted = one.shift_left(bits);
+            assert_eq!(shifted.leading_zeros(), 255 - bits);
+            assert_eq!(shifted.negate().negate(), shifted);
+            assert!(shifted.add(shifted.negate()).is_zero());
+        }
+        assert_eq!(one.negate().signed(), (true, one));
+    }
+}

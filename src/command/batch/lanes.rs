@@ -31,7 +31,9 @@ pub(super) fn drive<'run>(
     stop: &Stop,
 ) -> Result<Vec<Worker<'run>>> {
     scope(|scope| {
-        let lanes = (0..threads).map(|_| Lane::start(scope, task)).collect::<Result<Vec<_>>>()?;
+        let lanes = (0..threads)
+            .map(|_| Lane::start(scope, task))
+            .collect::<Result<Vec<_>>>()?;
         let outcome = pump(&lanes, feed, fold, stop);
         let workers: Vec<_> = lanes.into_iter().map(Lane::join).collect();
         outcome.map(|()| workers)
@@ -77,7 +79,9 @@ fn lane<'lanes, 'scope, 'run>(
     number: usize,
 ) -> Result<&'lanes Lane<'scope, 'run>> {
     let index = number.checked_rem(lanes.len()).unwrap_or_default();
-    lanes.get(index).ok_or_else(|| Error::defect("working", "no worker"))
+    lanes
+        .get(index)
+        .ok_or_else(|| Error::defect("working", "no worker"))
 }
 
 impl<'scope, 'run: 'scope> Lane<'scope, 'run> {
@@ -94,27 +98,45 @@ impl<'scope, 'run: 'scope> Lane<'scope, 'run> {
             }
             worker
         };
-        let thread = Builder::new().name("worker".into()).spawn_scoped(scope, work);
+        let thread = Builder::new()
+            .name("worker".into())
+            .spawn_scoped(scope, work);
         let thread = thread.map_err(|cause| {
             let advice = "allow the process more threads, or set WINDROW_THREADS lower";
-            Error::new(Kind::LocalIo, "starting", "a worker thread", cause.to_string(), advice)
+            Error::new(
+                Kind::LocalIo,
+                "starting",
+                "a worker thread",
+                cause.to_string(),
+                advice,
+            )
         })?;
-        Ok(Self { pieces, answers, thread })
+        Ok(Self {
+            pieces,
+            answers,
+            thread,
+        })
     }
 }
 
 impl<'run> Lane<'_, 'run> {
     fn send(&self, piece: Piece) -> Result<()> {
-        self.pieces.send(piece).map_err(|_| Error::defect("working", "a worker that left early"))
+        self.pieces
+            .send(piece)
+            .map_err(|_| Error::defect("working", "a worker that left early"))
     }
 
     fn receive(&self) -> Result<(Piece, Worked)> {
-        self.answers.recv().map_err(|_| Error::defect("working", "a worker that left early"))
+        self.answers
+            .recv()
+            .map_err(|_| Error::defect("working", "a worker that left early"))
     }
 
     /// Ends the worker; its panic, if it had one, goes on here.
     fn join(self) -> Worker<'run> {
         drop((self.pieces, self.answers));
-        self.thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+        self.thread
+            .join()
+            .unwrap_or_else(|panic| resume_unwind(panic))
     }
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::decode::{Chunk, Reject};
+use crate::error::{Error, Result};
 use crate::limits;
 use crate::value::column::Column;
 
@@ -54,7 +55,10 @@ impl Rejected {
         Self {
             record: reject.record,
             offset: reject.offset,
-            column: reject.column.and_then(|column| columns.get(column)).map(|c| c.name.clone()),
+            column: reject
+                .column
+                .and_then(|column| columns.get(column))
+                .map(|c| c.name.clone()),
             expected: reject.reason.expected(),
             found: reject.reason.found(),
             raw: kept(raw),
@@ -76,7 +80,9 @@ impl Rejected {
     }
 
     /// Its line in rejected.ndjson, as record `number` (from 1) of `object`.
-    pub(super) fn line(&self, object: &str, number: u64) -> serde_json::Result<Vec<u8>> {
+    ///
+    /// Errors: 70; JSON can hold all of it.
+    pub(super) fn line(&self, object: &str, number: u64) -> Result<Vec<u8>> {
         let mut line = serde_json::to_vec(&Line {
             object,
             record: number,
@@ -88,7 +94,8 @@ impl Rejected {
                 Err(_) => Raw::RawBase64(base64(&self.raw)),
             },
             total_bytes: self.total_bytes,
-        })?;
+        })
+        .map_err(|cause| Error::defect("writing rejected.ndjson", cause.to_string()))?;
         line.push(b'\n');
         Ok(line)
     }
@@ -96,9 +103,13 @@ impl Rejected {
 
 /// The first bytes of a record, cut between characters where it is UTF-8.
 fn kept(raw: &[u8]) -> Vec<u8> {
-    let Some(start) = raw.get(..limits::REJECTED_RAW_BYTES) else { return raw.to_vec() };
+    let Some(start) = raw.get(..limits::REJECTED_RAW_BYTES) else {
+        return raw.to_vec();
+    };
     match str::from_utf8(start) {
-        Err(error) if error.error_len().is_none() => start.get(..error.valid_up_to()).unwrap_or(start).to_vec(),
+        Err(error) if error.error_len().is_none() => {
+            start.get(..error.valid_up_to()).unwrap_or(start).to_vec()
+        }
         Ok(_) | Err(_) => start.to_vec(),
     }
 }
@@ -108,9 +119,14 @@ fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
-        let bits = (0..3).fold(0, |bits, at| bits << 8 | u32::from(group.get(at).copied().unwrap_or_default()));
+        let bits = (0..3).fold(0, |bits, at| {
+            bits << 8 | u32::from(group.get(at).copied().unwrap_or_default())
+        });
         for at in 0..4 {
-            let digit = DIGITS.get((bits >> (18 - 6 * at)) as usize & 63).copied().unwrap_or_default();
+            let digit = DIGITS
+                .get((bits >> (18 - 6 * at)) as usize & 63)
+                .copied()
+                .unwrap_or_default();
             text.push(if at <= group.len() { digit.into() } else { '=' });
         }
     }

@@ -222,12 +222,20 @@ impl Kept {
     }
 }
 
-/// `batch` at `rows`, with just the columns that `expr` reads; the others stand empty in their places.
 fn part<'a>(batch: &'a Batch, rows: &Kept, expr: &Expr) -> Cow<'a, Batch> {
-    let Kept::Rows(list) = rows else {
+    match rows {
+        Kept::All => Cow::Borrowed(batch),
+        Kept::Rows(_) => narrowed(batch, rows, &columns_read([expr])),
+    }
+}
+
+/// `batch` at the `kept` rows, with just the columns of `read`; the others stand empty in their places, and so do the
+/// positions.
+#[must_use]
+pub fn narrowed<'a>(batch: &'a Batch, kept: &Kept, read: &ColumnSet) -> Cow<'a, Batch> {
+    let Kept::Rows(list) = kept else {
         return Cow::Borrowed(batch);
     };
-    let read = columns_read([expr]);
     let columns = batch
         .columns
         .iter()

@@ -23,7 +23,7 @@ use crate::value::{Type, Value};
 use arithmetic::{Linear, linear};
 use compare::{Comparison, compare};
 use guard::Truth;
-pub use guard::{ColumnSet, columns_read};
+pub use guard::{ColumnSet, columns_read, narrowed};
 pub use operand::Operand;
 use operand::{Held, Lane, TextLane};
 
