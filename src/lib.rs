@@ -8,6 +8,7 @@
 //! - [`rollup`]: batches to groups to results (pure)
 //! - [`config`]: the environment to a checked configuration
 //! - [`log`], [`machine`], [`supervise`]: the process
+//! - [`http`], [`s3`], [`task`]: requests with an end, S3 over them, and where the run runs
 //! - [`digest`], [`gzip`], [`store`], [`artifact`]: bytes in and out
 //! - [`manifest`], [`commit`]: claim first, manifest last
 //! - [`command`]: the only files that join stages
@@ -22,6 +23,7 @@ pub mod digest;
 pub mod encode;
 pub mod error;
 pub mod gzip;
+pub mod http;
 pub mod limits;
 pub mod log;
 pub mod machine;
