@@ -31,6 +31,7 @@ pub mod manifest;
 pub mod query;
 pub mod random;
 pub mod rollup;
+pub mod s3;
 pub mod signals;
 pub mod stop;
 pub mod store;

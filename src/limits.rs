@@ -25,6 +25,12 @@ pub const LISTED_OBJECTS: usize = 1_000_000;
 pub const KEY_BYTES: usize = 1_024;
 /// Longest log line (SPEC 9).
 pub const LOG_LINE_BYTES: usize = 16 << 10;
+/// Longest error body of S3, and longest other small answer of it, that is read (SPEC 11).
+pub const S3_ERROR_BYTES: usize = 64 << 10;
+/// Longest page of a listing: 1,000 keys of 1,024 bytes, each byte as `%XX`, with what else S3 says of each.
+pub const LISTING_PAGE_BYTES: usize = 8 << 20;
+/// Longest document of the task's credentials or metadata (SPEC 11).
+pub const TASK_DOCUMENT_BYTES: usize = 64 << 10;
 /// Largest manifest (SPEC 11).
 pub const MANIFEST_BYTES: usize = 1 << 20;
 /// Raw bytes of a rejected record that are kept (SPEC 7, rejected.ndjson).
@@ -77,4 +83,5 @@ pub const WORKER_BYTES: usize = CHUNK_BYTES * (CHUNKS_PER_WORKER + 2);
 const _: () = assert!(ARTIFACT_BUFFER_BYTES < PART_BYTES && MANIFEST_BYTES < PART_BYTES);
 const _: () = assert!(CHUNK_BYTES < RECORD_BYTES && RECORD_BYTES < u32::MAX as usize);
 const _: () = assert!(REJECTED_RAW_BYTES < RECORD_BYTES && BATCH_ROWS < u16::MAX as usize);
+const _: () = assert!(LISTING_PAGE_BYTES > 1_000 * (3 * KEY_BYTES + 4_096));
 const _: () = assert!(LEAVING.as_millis() < LOG_FLUSH.as_millis() && LEAVING.as_millis() < 1_000);

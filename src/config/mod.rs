@@ -3,6 +3,7 @@
 //!
 //! `raw` holds strings, `given` the values of known variables, this file the meaning of a batch as a whole.
 
+pub mod aws;
 mod given;
 pub mod problem;
 pub mod raw;

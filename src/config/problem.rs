@@ -23,7 +23,9 @@ pub struct Fault {
 /// What is wrong with a variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The variable, without `WINDROW_`.
+    /// What the variable's name starts with: `WINDROW_`, or nothing for those of others.
+    pub prefix: &'static str,
+    /// The variable, without that.
     pub variable: String,
     /// Where in its text.
     pub position: Option<TextPosition>,
@@ -64,7 +66,18 @@ impl Fault {
     /// The same, of `variable`.
     #[must_use]
     pub fn of(self, variable: &str) -> Problem {
+        self.of_named(PREFIX, variable)
+    }
+
+    /// The same, of a variable that is not windrow's own, such as AWS_REGION.
+    #[must_use]
+    pub fn of_setting(self, name: &str) -> Problem {
+        self.of_named("", name)
+    }
+
+    fn of_named(self, prefix: &'static str, variable: &str) -> Problem {
         Problem {
+            prefix,
             variable: variable.to_owned(),
             position: None,
             fault: self,
@@ -77,6 +90,7 @@ impl Problem {
     #[must_use]
     pub fn in_text(variable: &str, text: &str, problem: query::Problem) -> Self {
         Self {
+            prefix: PREFIX,
             variable: variable.to_owned(),
             position: Some(TextPosition::find(text, problem.span.start)),
             fault: Fault::new(problem.expected, problem.found, problem.advice),
@@ -121,7 +135,7 @@ impl fmt::Display for Problem {
             found,
             advice,
         } = &self.fault;
-        write!(f, "{PREFIX}{}", self.variable)?;
+        write!(f, "{}{}", self.prefix, self.variable)?;
         if let Some(at) = &self.position {
             write!(
                 f,

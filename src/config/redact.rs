@@ -1,9 +1,35 @@
 //! What of a value may be shown (SPEC 3, Secrets): user, password and the values in a query string never are.
 
+use std::fmt;
+
 use crate::error::shown;
 
 /// What stands in place of a secret.
 pub const REDACTED: &str = "«redacted»";
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps `text`.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for a signature or a header.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(REDACTED)
+    }
+}
 
 /// Longest piece of a value that an error shows, in characters.
 const SHOWN_CHARACTERS: usize = 120;

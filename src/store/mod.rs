@@ -8,6 +8,7 @@ pub mod destination;
 pub(crate) mod fake;
 pub mod file;
 pub mod inputs;
+pub mod object;
 pub mod pattern;
 #[cfg(test)]
 pub(crate) mod scratch;

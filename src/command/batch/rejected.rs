@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::decode::{Chunk, Reject};
+use crate::digest::base64;
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::value::column::Column;
@@ -114,41 +115,9 @@ fn kept(raw: &[u8]) -> Vec<u8> {
     }
 }
 
-/// RFC 4648, section 4, with padding.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let bits = (0..3).fold(0, |bits, at| {
-            bits << 8 | u32::from(group.get(at).copied().unwrap_or_default())
-        });
-        for at in 0..4 {
-            let digit = DIGITS
-                .get((bits >> (18 - 6 * at)) as usize & 63)
-                .copied()
-                .unwrap_or_default();
-            text.push(if at <= group.len() { digit.into() } else { '=' });
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base64_as_the_rfc_shows_it() {
-        for (raw, want) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foobar", "Zm9vYmFy"),
-        ] {
-            assert_eq!(base64(raw.as_bytes()), want);
-        }
-    }
 
     #[test]
     fn a_long_record_is_cut_between_characters() {
