@@ -1,9 +1,36 @@
-//! windrow: finite inputs to SQL rollups, committed with one create-only manifest. The map, in reading order.
+//! windrow: finite inputs to SQL rollups, committed with one create-only manifest. The map, in reading order:
+//!
+//! - [`limits`], [`error`]: every number of SPEC 11 and every capacity; why a run ended, and its exit code
+//! - [`clock`], [`random`], [`stop`]: time, nonces, and one answer to how long a call may block
+//! - [`value`]: types, vectors, exact arithmetic, time and text (pure)
+//! - [`query`]: text to plan to values (pure)
+//! - [`decode`], [`encode`]: bytes to batches, and back (pure)
+//! - [`rollup`]: batches to groups to results (pure)
+//! - [`config`]: the environment to a checked configuration
+//! - [`log`], [`machine`], [`supervise`]: the process
+//! - [`digest`], [`gzip`], [`store`], [`artifact`]: bytes in and out
+//! - [`manifest`], [`commit`]: claim first, manifest last
+//! - [`command`]: the only files that join stages
 
-pub mod error;
-pub mod limits; // every number of SPEC 11 and every capacity // Error, Kind, Place, exit codes
-
+pub mod artifact;
+pub mod clock;
+pub mod command;
+pub mod commit;
+pub mod config;
 pub mod decode;
+pub mod digest;
+pub mod encode;
+pub mod error;
 pub mod gzip;
+pub mod limits;
+pub mod log;
+pub mod machine;
+pub mod manifest;
 pub mod query;
-pub mod value; // types, vectors, exact arithmetic, time and text (pure) // text to plan to values (pure)
+pub mod random;
+pub mod rollup;
+pub mod signals;
+pub mod stop;
+pub mod store;
+pub mod supervise;
+pub mod value;

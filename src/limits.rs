@@ -1,5 +1,7 @@
 //! Every number that bounds a run (SPEC 11) and every capacity, in one place, with the reason beside it.
 
+use std::time::Duration;
+
 /// Longest record, and longest `json` document (SPEC 11).
 pub const RECORD_BYTES: usize = 16 << 20;
 /// Longest VARCHAR value, read or computed (SPEC 11).
@@ -10,6 +12,11 @@ pub const COLUMNS: usize = 256;
 pub const QUERY_BYTES: usize = 64 << 10;
 /// Deepest nesting of an expression (SPEC 11).
 pub const EXPRESSION_DEPTH: usize = 64;
+/// Most levels of an expression's tree, which a long chain such as `a + b + c` makes without nesting: enough for a sum
+/// over every column.
+pub const EXPRESSION_HEIGHT: usize = EXPRESSION_DEPTH + COLUMNS;
+/// Most nodes of a query's expressions, which aliases that use aliases could double at each step.
+pub const EXPRESSION_NODES: usize = QUERY_BYTES;
 /// Deepest nesting of JSON (SPEC 11).
 pub const JSON_DEPTH: usize = 64;
 /// Most objects that INPUT may list (SPEC 11).
@@ -26,22 +33,48 @@ pub const REJECTED_RAW_BYTES: usize = 64 << 10;
 pub const PART_BYTES: usize = 8 << 20;
 /// Most parts of one artifact (SPEC 7, rule 10).
 pub const PARTS: u32 = 10_000;
+/// First size of an artifact's buffer; it grows to `PART_BYTES`, so that a tiny artifact costs little.
+pub const ARTIFACT_BUFFER_BYTES: usize = 16 << 10;
+/// Sends of one create-only request whose outcome stays open, where the attempts allowed are fewer (SPEC 7, rule 4).
+pub const CREATE_SENDS: u32 = 2;
+/// Time that must remain for a result to be sent at all (SPEC 7, rule 6) …
+pub const RESULT_TIME: Duration = Duration::from_secs(5);
+/// … and where the drain itself is shorter than that.
+pub const RESULT_TIME_SHORT_DRAIN: Duration = Duration::from_secs(1);
 /// Percent of the memory limit that state may take (SPEC 11).
 pub const STATE_PERCENT: u64 = 60;
 /// Percent of the memory limit that the fixed buffers of all threads may take (SPEC 3, THREADS).
 pub const BUFFER_PERCENT: u64 = 30;
-/// Longest value of an environment variable; twice the longest text that one may hold.
-pub const VARIABLE_BYTES: usize = 2 * QUERY_BYTES;
+/// Longest value of an environment variable: as long as the longest text that one may hold. (An ECS task definition
+/// holds 64 KiB in all; Linux hands over no variable of 128 KiB.)
+pub const VARIABLE_BYTES: usize = QUERY_BYTES;
 
 /// Bytes of one chunk of input: large enough that handing it over costs nothing, small enough that a worker's
 /// columns for it stay near the cache.
 pub const CHUNK_BYTES: usize = 512 << 10;
+/// Numbers of one piece of a `range:`; as many as a chunk of short records holds.
+pub const RANGE_PIECE_NUMBERS: i64 = 32 * BATCH_ROWS as i64;
 /// Records of one column batch: their columns fit the second-level cache, and a call per batch costs nothing per row.
 pub const BATCH_ROWS: usize = 2_048;
 /// Chunks under way for each worker: one being worked on, one waiting.
 pub const CHUNKS_PER_WORKER: usize = 2;
 /// Log lines that may wait for a slow reader of standard output; more are dropped and counted (SPEC 9).
-pub const LOG_LINES: usize = 1_024;
+/// At their longest they take 4 MiB.
+pub const LOG_LINES: usize = 256;
+/// How long the last line of the log may wait for a reader, where the deadline and the drain leave the time.
+pub const LOG_FLUSH: Duration = Duration::from_secs(2);
+/// What is kept of the drain for writing the last line and leaving; less than the shortest drain.
+pub const LEAVING: Duration = Duration::from_millis(250);
+/// Signals, panics and the outcome on their way to the supervisor, which only waits for them.
+pub const SUPERVISOR_EVENTS: usize = 8;
+/// How often the supervisor looks whether a thread has stopped the run: the drain counts from the stop, and this is
+/// what a second thread that never comes back may cost at most.
+pub const SUPERVISOR_LOOK: Duration = Duration::from_millis(250);
+/// Fixed buffers of one worker: its chunks, and the columns of a batch. Decides how many workers fit the memory
+/// where THREADS is absent.
+pub const WORKER_BYTES: usize = CHUNK_BYTES * (CHUNKS_PER_WORKER + 2);
 
+const _: () = assert!(ARTIFACT_BUFFER_BYTES < PART_BYTES && MANIFEST_BYTES < PART_BYTES);
 const _: () = assert!(CHUNK_BYTES < RECORD_BYTES && RECORD_BYTES < u32::MAX as usize);
 const _: () = assert!(REJECTED_RAW_BYTES < RECORD_BYTES && BATCH_ROWS < u16::MAX as usize);
+const _: () = assert!(LEAVING.as_millis() < LOG_FLUSH.as_millis() && LEAVING.as_millis() < 1_000);

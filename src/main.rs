@@ -1,3 +1,145 @@
-//! The program: builds the world, runs one command, ends the process.
+//! The program: reads the command line and the environment, runs one command under the supervisor, ends the process.
 
-fn main() {}
+use std::ffi::OsString;
+use std::panic::catch_unwind;
+use std::process::ExitCode;
+
+use lexopt::{Arg, Parser};
+
+use windrow::clock::SystemClock;
+use windrow::command::{batch, check, verify};
+use windrow::config::raw::Raw;
+use windrow::config::{Config, problem, variables};
+use windrow::error::{Error, Kind, Result, shown};
+use windrow::log;
+use windrow::supervise::{Allowance, Context, Outcome, Supervisor};
+
+fn main() -> ExitCode {
+    // A panic outside of what the supervisor guards is a defect of the supervisor, but no other exit code either.
+    ExitCode::from(catch_unwind(run).unwrap_or(Kind::Defect.exit_code()))
+}
+
+fn run() -> u8 {
+    let supervisor = match Supervisor::start() {
+        Ok(supervisor) => supervisor,
+        Err(error) => {
+            log::last_words(&SystemClock::start(), &error);
+            return error.kind().exit_code();
+        }
+    };
+    match supervisor.prepare(|| Command::of(words(Parser::from_env())?)) {
+        Ok(command) => supervisor.run(command.allowance(), move |context| command.run(context)),
+        Err(error) => supervisor.refuse(error),
+    }
+}
+
+/// What the command line says.
+#[derive(Debug, PartialEq, Eq)]
+enum Words {
+    Batch,
+    Check,
+    Verify(String),
+    Help,
+    Version,
+}
+
+/// What is to be done, with all that it needs.
+#[derive(Debug)]
+enum Command {
+    Batch(Box<Config>),
+    Check(Box<Config>),
+    Verify(String),
+    Print(String),
+}
+
+impl Command {
+    fn of(words: Words) -> Result<Self> {
+        let config = || {
+            let parsed = Config::parse(&Raw::read());
+            parsed.map(Box::new).map_err(|all| problem::report(&all))
+        };
+        Ok(match words {
+            Words::Batch => Self::Batch(config()?),
+            Words::Check => Self::Check(config()?),
+            Words::Verify(uri) => Self::Verify(uri),
+            Words::Help => Self::Print(variables::help()),
+            Words::Version => Self::Print(format!("windrow {}\n", env!("CARGO_PKG_VERSION"))),
+        })
+    }
+
+    fn allowance(&self) -> Allowance {
+        match self {
+            Self::Batch(config) => Allowance {
+                deadline: config.deadline,
+                drain: config.drain,
+            },
+            Self::Check(_) | Self::Verify(_) | Self::Print(_) => Allowance::UNTIL_STOPPED,
+        }
+    }
+
+    fn run(self, context: &Context) -> Result<Outcome> {
+        match self {
+            Self::Batch(config) => batch::run(context, *config),
+            Self::Check(config) => check::run(context, *config),
+            Self::Verify(uri) => verify::run(context, &uri),
+            Self::Print(text) => {
+                context.log.document(text)?;
+                Ok(Outcome::Printed)
+            }
+        }
+    }
+}
+
+/// The command line as words; 64 where it is not one.
+fn words(mut parser: Parser) -> Result<Words> {
+    let mut values: Vec<OsString> = Vec::new();
+    let mut asked = None;
+    while let Some(argument) = parser.next().map_err(|fault| usage(fault.to_string()))? {
+        match argument {
+            Arg::Value(value) => values.push(value),
+            Arg::Short('h') | Arg::Long("help") => asked = asked.or(Some(Words::Help)),
+            Arg::Short('V') | Arg::Long("version") => asked = asked.or(Some(Words::Version)),
+            Arg::Short(_) | Arg::Long(_) => {
+                return Err(usage(argument.unexpected().to_string()));
+            }
+        }
+    }
+    if let Some(asked) = asked {
+        return Ok(asked);
+    }
+    let values: Vec<&str> = values
+        .iter()
+        .map(|value| value.to_str().unwrap_or("\u{fffd}"))
+        .collect();
+    match values.as_slice() {
+        ["batch"] => Ok(Words::Batch),
+        ["check", "batch"] => Ok(Words::Check),
+        ["verify", uri] => Ok(Words::Verify((*uri).to_owned())),
+        ["stream" | "merge"] => Err(not_built(values.concat())),
+        ["check", mode @ ("stream" | "merge")] => Err(not_built(mode)),
+        [] => Err(usage("no command".to_owned())),
+        ["verify"] => Err(usage("verify without a URI".to_owned())),
+        ["check"] => Err(usage("check without a mode".to_owned())),
+        _ => Err(usage(shown(values.join(" ").as_bytes(), 80))),
+    }
+}
+
+fn usage(found: String) -> Error {
+    Error::new(
+        Kind::Usage,
+        "reading the command line",
+        "batch, check batch, verify URI, --help or --version",
+        found,
+        "the environment decides the rest: see `windrow --help`",
+    )
+}
+
+fn not_built(command: impl AsRef<str>) -> Error {
+    Error::new(
+        Kind::Usage,
+        "reading the command line",
+        "a command of this version",
+        format!("{}, which is not built yet", command.as_ref()),
+        "see `windrow --help`",
+    )
+}

@@ -1,6 +1,32 @@
 //! Query text to a checked plan to values (SPEC 5, SQL.md). Pure: knows nothing of objects, files or exit codes.
+//!
+//! Text becomes tokens (`lex`), tokens a tree of names (`parse`, `ast`), the tree a typed [`plan`] (`check`). What
+//! stands beside the path: `functions` is the one table of functions, `types` of types, `units` of time units.
 
+mod ast;
+mod check;
+pub mod columns;
+pub mod eval;
+pub mod functions;
+mod lex;
+mod parse;
 pub mod plan;
+pub mod suggest;
+mod types;
+mod units;
+
+#[cfg(test)]
+mod tests;
+
+use crate::error::shown;
+use crate::value::column::Column;
+
+/// The plan of the query `text` over `columns`.
+///
+/// Errors: the first [`Problem`], with its place in `text`.
+pub fn compile(text: &str, columns: &[Column]) -> Result<plan::Plan, Problem> {
+    check::check(&parse::parse(text)?, text, columns)
+}
 
 /// What is wrong with a query or COLUMNS text (78), or with a value that an expression met (65).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +39,28 @@ pub struct Problem {
     pub found: String,
     /// What to do; may be empty where `expected` says it.
     pub advice: String,
+}
+
+impl Problem {
+    fn new(
+        span: Span,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Self {
+        Self {
+            span,
+            expected: expected.into(),
+            found: found.into(),
+            advice: advice.into(),
+        }
+    }
+
+    /// What SPEC 5 has and this version does not.
+    fn not_built(span: Span, what: &str, advice: &str) -> Self {
+        let found = format!("{what}, which is not built yet");
+        Self::new(span, "what this version of windrow computes", found, advice)
+    }
 }
 
 /// A stretch of a text, in bytes: `start` included, `end` not.
@@ -40,4 +88,17 @@ impl Span {
         text.get(self.start as usize..self.end as usize)
             .unwrap_or_default()
     }
+
+    /// The same, cut and escaped for a message.
+    fn shown(self, text: &str) -> String {
+        shown(self.of(text).as_bytes(), SHOWN_CHARACTERS)
+    }
+}
+
+/// Characters of the user's text that a message repeats.
+const SHOWN_CHARACTERS: usize = 80;
+
+/// Names match without case (SQL.md, Types and literals). ASCII case, as DuckDB does.
+fn same_name(left: &str, right: &str) -> bool {
+    left.eq_ignore_ascii_case(right)
 }

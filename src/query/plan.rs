@@ -93,8 +93,8 @@ pub enum Nulls {
     Last,
 }
 
-/// One aggregate call.
-#[derive(Clone, Debug, PartialEq)]
+/// One aggregate call. Two are equal where they compute the same, wherever they stand.
+#[derive(Clone, Debug)]
 pub struct Aggregate {
     /// Which.
     pub function: AggregateFunction,
@@ -135,8 +135,8 @@ pub enum AggregateFunction {
     RegrSlope,
 }
 
-/// A typed expression.
-#[derive(Clone, Debug, PartialEq)]
+/// A typed expression. Two are equal where they compute the same, wherever they stand.
+#[derive(Clone, Debug)]
 pub struct Expr {
     /// What it computes.
     pub node: Node,
@@ -144,6 +144,54 @@ pub struct Expr {
     pub ty: Type,
     /// Where it stands in the query, to name it in errors.
     pub span: Span,
+}
+
+impl PartialEq for Aggregate {
+    fn eq(&self, other: &Self) -> bool {
+        (self.function, self.ty) == (other.function, other.ty)
+            && self.args == other.args
+            && self.filter == other.filter
+    }
+}
+
+impl PartialEq for Expr {
+    fn eq(&self, other: &Self) -> bool {
+        self.ty == other.ty && self.node == other.node
+    }
+}
+
+impl Expr {
+    /// The expressions directly inside, in the order that they are evaluated.
+    #[must_use]
+    pub fn children(&self) -> Vec<&Expr> {
+        match &self.node {
+            Node::Constant(_) | Node::Column(_) => Vec::new(),
+            Node::Call(_, args) | Node::Coalesce(args) => args.iter().collect(),
+            Node::Cast(arg) | Node::TryCast(arg) | Node::IsNull(arg) => vec![arg],
+            Node::And(left, right) | Node::Or(left, right) => vec![left, right],
+            Node::In(value, list) => std::iter::once(&**value).chain(list).collect(),
+            Node::Case { arms, otherwise } => {
+                let arms = arms.iter().flat_map(|(when, then)| [when, then]);
+                arms.chain(otherwise.as_deref()).collect()
+            }
+        }
+    }
+
+    /// The same, to change them.
+    #[must_use]
+    pub fn children_mut(&mut self) -> Vec<&mut Expr> {
+        match &mut self.node {
+            Node::Constant(_) | Node::Column(_) => Vec::new(),
+            Node::Call(_, args) | Node::Coalesce(args) => args.iter_mut().collect(),
+            Node::Cast(arg) | Node::TryCast(arg) | Node::IsNull(arg) => vec![arg],
+            Node::And(left, right) | Node::Or(left, right) => vec![left, right],
+            Node::In(value, list) => std::iter::once(&mut **value).chain(list).collect(),
+            Node::Case { arms, otherwise } => {
+                let arms = arms.iter_mut().flat_map(|(when, then)| [when, then]);
+                arms.chain(otherwise.as_deref_mut()).collect()
+            }
+        }
+    }
 }
 
 /// What an expression computes.

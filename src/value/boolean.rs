@@ -29,3 +29,33 @@ pub fn cast_text(text: &[u8]) -> Result<bool, ParseFault> {
         Err(ParseFault::NotABoolean)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn input_takes_two_words_and_a_cast_ten() {
+        let none = Err(ParseFault::NotABoolean);
+        for (text, input, cast) in [
+            ("true", Ok(true), Ok(true)),
+            ("FALSE", Ok(false), Ok(false)),
+            ("True", Ok(true), Ok(true)),
+            ("t", none, Ok(true)),
+            ("F", none, Ok(false)),
+            ("Yes", none, Ok(true)),
+            ("no", none, Ok(false)),
+            ("y", none, Ok(true)),
+            ("N", none, Ok(false)),
+            ("1", none, Ok(true)),
+            ("0", none, Ok(false)),
+            ("on", none, none),
+            ("tru", none, none),
+            (" true", none, none),
+            ("", none, none),
+        ] {
+            assert_eq!(parse(text.as_bytes()), input, "{text} as input");
+            assert_eq!(cast_text(text.as_bytes()), cast, "{text} in a cast");
+        }
+    }
+}

@@ -316,3 +316,7 @@ pub fn from_double(value: f64, precision: u8, scale: u8) -> Option<i128> {
     let rounded = super::integer::huge_from_whole((value * power).round())?;
     fits(rounded, precision).then_some(rounded)
 }
+
+#[cfg(test)]
+#[path = "decimal_tests.rs"]
+mod tests;

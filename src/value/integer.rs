@@ -87,3 +87,7 @@ pub(super) fn huge_from_whole(whole: f64) -> Option<i128> {
     )]
     (-LIMIT..LIMIT).contains(&whole).then_some(whole as i128)
 }
+
+#[cfg(test)]
+#[path = "integer_tests.rs"]
+mod tests;

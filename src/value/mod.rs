@@ -1,18 +1,23 @@
 //! Types and values as the query sees them, and the exact arithmetic behind them (SPEC 4 and 5). Pure.
 
+mod accumulator;
 pub mod boolean;
 pub mod column;
 pub mod decimal;
 pub mod double;
 mod fault;
+pub mod float_sum;
 pub mod integer;
 mod numeral;
 pub mod quotient;
+#[cfg(test)]
+mod random;
 pub mod text;
 pub mod timestamp;
 mod timestamp_text;
 pub mod vector;
 mod wide;
+pub mod wide_sum;
 
 use std::fmt;
 

@@ -161,3 +161,7 @@ fn assemble_subnormal(bits: u64, exponent: i32) -> f64 {
     // Rounding up to 2^52 units gives the smallest normal double, whose bits are just that.
     f64::from_bits(low_half(kept) + u64::from(up))
 }
+
+#[cfg(test)]
+#[path = "quotient_tests.rs"]
+mod tests;

@@ -5,7 +5,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{ParseFault, Type, integer, quotient, text};
+use super::{ParseFault, Type, integer, quotient};
 
 pub use super::timestamp_text::{cast_text, parse, parse_nanos};
 
@@ -202,28 +202,40 @@ pub fn parse_epoch(text: &[u8], unit_us: i64) -> Result<i64, ParseFault> {
 pub fn format(us: i64, out: &mut Vec<u8>) {
     let (days, time) = split(us);
     let civil = Civil::from_days(days);
-    let padded = |number: i64, width, out: &mut Vec<u8>| {
-        text::push_padded(u128::from(number.unsigned_abs()), width, out);
-    };
-    padded(civil.year, 4, out);
-    for (before, number) in [
-        (b'-', civil.month),
-        (b'-', civil.day),
-        (b' ', time / HOUR_US),
-        (b':', time / MINUTE_US % 60),
-        (b':', time / SECOND_US % 60),
-    ] {
-        out.push(before);
-        padded(number, 2, out);
-    }
+    let ([y1, y2], [y3, y4]) = (two_digits(civil.year / 100), two_digits(civil.year));
+    let ([m1, m2], [d1, d2]) = (two_digits(civil.month), two_digits(civil.day));
+    let [h1, h2] = two_digits(time / HOUR_US);
+    let [n1, n2] = two_digits(time / MINUTE_US % 60);
+    let [s1, s2] = two_digits(time / SECOND_US % 60);
+    out.extend_from_slice(&[
+        y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b' ', h1, h2, b':', n1, n2, b':', s1, s2,
+    ]);
     let fraction = time % SECOND_US;
     if fraction != 0 {
-        out.push(b'.');
-        padded(fraction, 6, out);
+        let ([a, b], [c, d], [e, f]) = (
+            two_digits(fraction / 10_000),
+            two_digits(fraction / 100),
+            two_digits(fraction),
+        );
+        out.extend_from_slice(&[b'.', a, b, c, d, e, f]);
         while out.last() == Some(&b'0') {
             out.pop();
         }
     }
+}
+
+/// The last two digits of a number that is not negative.
+fn two_digits(number: i64) -> [u8; 2] {
+    let number = number.unsigned_abs();
+    [b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8]
+}
+
+/// Wall-clock time as documents and log lines write it: RFC 3339 in UTC, such as `2026-01-31T23:59:00.5Z`.
+#[must_use]
+pub fn utc(us: i64) -> String {
+    let mut text = Vec::new();
+    format(us, &mut text);
+    String::from_utf8_lossy(&text).replace(' ', "T") + "Z"
 }
 
 /// The start of the bucket that `us` is in; `None` where it lies before the year 0001.
@@ -364,3 +376,7 @@ pub fn epoch_ms(us: i64) -> i64 {
     let (whole, rest) = (us / 1_000, us % 1_000);
     whole + if rest.abs() >= 500 { rest.signum() } else { 0 }
 }
+
+#[cfg(test)]
+#[path = "timestamp_tests.rs"]
+mod tests;

@@ -37,14 +37,6 @@ impl U256 {
         }
     }
 
-    pub(super) fn trailing_zeros(self) -> u32 {
-        if self.low == 0 {
-            128 + self.high.trailing_zeros()
-        } else {
-            self.low.trailing_zeros()
-        }
-    }
-
     /// Modulo 2^256.
     pub(super) fn add(self, other: Self) -> Self {
         let (low, carry) = self.low.overflowing_add(other.low);
@@ -80,18 +72,22 @@ impl U256 {
         }
     }
 
-    /// Bits that leave at the bottom are lost; `bits` below 256.
-    pub(super) fn shift_right(self, bits: u32) -> Self {
-        match bits {
-            0 => self,
-            1..128 => Self {
-                high: self.high >> bits,
-                low: (self.low >> bits) | (self.high << (128 - bits)),
-            },
-            _ => Self {
-                high: 0,
-                low: self.high.checked_shr(bits - 128).unwrap_or(0),
-            },
+    /// Modulo 2^256, so that this is also the sign change of two's complement.
+    pub(super) fn negate(self) -> Self {
+        Self::default().subtract(self)
+    }
+
+    /// Whether the number is negative when read as two's complement.
+    pub(super) fn is_negative(self) -> bool {
+        self.high >> 127 == 1
+    }
+
+    /// Sign and magnitude of the number when read as two's complement.
+    pub(super) fn signed(self) -> (bool, Self) {
+        if self.is_negative() {
+            (true, self.negate())
+        } else {
+            (false, self)
         }
     }
 }
@@ -99,5 +95,41 @@ impl U256 {
 impl From<u128> for U256 {
     fn from(low: u128) -> Self {
         Self { high: 0, low }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::random::Stream;
+    use super::*;
+
+    #[test]
+    fn products_are_those_of_single_bits() {
+        let most = U256::product(u128::MAX, u128::MAX);
+        assert_eq!((most.high, most.low), (u128::MAX - 1, 1));
+        let mut stream = Stream(9);
+        for _ in 0..200 {
+            let (left, right) = (
+                stream.integer().unsigned_abs(),
+                stream.integer().unsigned_abs(),
+            );
+            let one_by_one = (0..128)
+                .filter(|bit| right >> bit & 1 == 1)
+                .map(|bit| U256::from(left).shift_left(bit))
+                .fold(U256::default(), U256::add);
+            assert_eq!(U256::product(left, right), one_by_one);
+        }
+    }
+
+    #[test]
+    fn shifts_and_signs_reach_both_halves() {
+        let one = U256::from(1);
+        for bits in 0..256 {
+            let shifted = one.shift_left(bits);
+            assert_eq!(shifted.leading_zeros(), 255 - bits);
+            assert_eq!(shifted.negate().negate(), shifted);
+            assert!(shifted.add(shifted.negate()).is_zero());
+        }
+        assert_eq!(one.negate().signed(), (true, one));
     }
 }

@@ -1,0 +1,275 @@
+//! Takes the workers' answers by number: counts, rejected records, rows, the limit, and the first fault.
+
+use std::sync::Arc;
+
+use super::outputs::Outputs;
+use super::rejected::Rejected;
+use super::work::{Piece, Stopped, Task, Worked, Worker};
+use crate::config::values::OnBadRecord;
+use crate::decode::Fault;
+use crate::error::{Error, Kind, Place, Result};
+use crate::limits;
+use crate::log::{Event, Level, Log};
+use crate::manifest::Records;
+use crate::query::Problem;
+use crate::rollup::Failure;
+use crate::rollup::budget::Exceeded;
+
+/// Whether more input is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// It is.
+    GoOn,
+    /// LIMIT is filled: what comes later does not count.
+    Filled,
+}
+
+/// How far a run is: what a failure.json can still tell when everything else is gone.
+#[derive(Debug)]
+pub(super) struct Tally {
+    /// What the run is at.
+    pub(super) phase: &'static str,
+    /// Over all inputs.
+    pub(super) records: Records,
+    /// Records of each input that count, by input number.
+    pub(super) read: Vec<u64>,
+}
+
+/// What the pieces add up to.
+pub(super) struct Fold<'fold, 'run> {
+    task: &'run Task,
+    /// URIs by input number.
+    uris: &'fold [Arc<str>],
+    outputs: &'fold mut Outputs,
+    tally: &'fold mut Tally,
+    log: &'fold Log,
+    query: &'fold str,
+    /// Works a piece again, up to the record that fills LIMIT.
+    again: Worker<'run>,
+    /// Rows that LIMIT still allows; `None` without one.
+    rows_left: Option<u64>,
+}
+
+impl<'fold, 'run> Fold<'fold, 'run> {
+    pub(super) fn new(
+        task: &'run Task,
+        uris: &'fold [Arc<str>],
+        outputs: &'fold mut Outputs,
+        tally: &'fold mut Tally,
+        log: &'fold Log,
+        query: &'fold str,
+    ) -> Self {
+        let (again, rows_left) = (Worker::new(task), task.rows_limit());
+        Self {
+            task,
+            uris,
+            outputs,
+            tally,
+            log,
+            query,
+            again,
+            rows_left,
+        }
+    }
+
+    /// Whether any input is wanted yet: LIMIT may be 0.
+    pub(super) fn flow(&self) -> Flow {
+        if self.rows_left == Some(0) {
+            Flow::Filled
+        } else {
+            Flow::GoOn
+        }
+    }
+
+    /// Adds the answer for the next piece.
+    ///
+    /// Errors: 65, for the first record in input order that ends the run; those of the artifacts.
+    pub(super) fn fold(&mut self, piece: &Piece, mut worked: Worked) -> Result<Flow> {
+        if let Some(rows_left) = self.rows_left.filter(|rows_left| worked.used >= *rows_left) {
+            worked = self.again.exactly(piece, rows_left);
+        }
+        let before = self
+            .tally
+            .read
+            .get(piece.input())
+            .copied()
+            .unwrap_or_default();
+        for rejected in &worked.rejected {
+            self.reject(rejected, piece, before)?;
+        }
+        self.outputs.rows(&worked.rows, worked.used)?;
+        self.count(piece, &worked);
+        if let Some(rows_left) = &mut self.rows_left {
+            *rows_left -= worked.used.min(*rows_left);
+        }
+        match worked.stopped {
+            Some(stopped) => Err(self.lift(stopped, piece, before)),
+            None => Ok(self.flow()),
+        }
+    }
+
+    fn count(&mut self, piece: &Piece, worked: &Worked) {
+        if let Some(read) = self.tally.read.get_mut(piece.input()) {
+            *read += worked.read;
+        }
+        let records = &mut self.tally.records;
+        records.read += worked.read;
+        records.used += worked.used;
+        records.filtered += worked.filtered;
+        let read = records.read;
+        self.log.progress(|| {
+            format!(
+                "{read} records read, input {} of {}",
+                piece.input() + 1,
+                self.uris.len()
+            )
+        });
+    }
+}
+
+impl Fold<'_, '_> {
+    /// Writes a bad record down, unless it is one too many.
+    fn reject(&mut self, rejected: &Rejected, piece: &Piece, before: u64) -> Result<()> {
+        let number = before + u64::from(rejected.record) + 1;
+        let place = self.place(piece, number, rejected.offset, rejected.column.clone());
+        let earlier = self.tally.records.rejected;
+        match self.task.on_bad_record {
+            OnBadRecord::Reject { limit } if earlier < limit => {}
+            OnBadRecord::Fail | OnBadRecord::Reject { .. } => return Err(self.bad(rejected, place)),
+        }
+        if earlier == 0 {
+            self.log.event(&first_rejected(rejected, &place));
+        }
+        self.outputs.rejected(&rejected.line(&place.uri, number)?)?;
+        self.tally.records.rejected += 1;
+        Ok(())
+    }
+
+    fn lift(&self, stopped: Stopped, piece: &Piece, before: u64) -> Error {
+        match stopped {
+            Stopped::BadRecord(bad) => {
+                let number = before + u64::from(bad.record) + 1;
+                self.bad(
+                    &bad,
+                    self.place(piece, number, bad.offset, bad.column.clone()),
+                )
+            }
+            Stopped::Problem {
+                record,
+                offset,
+                problem,
+            } => {
+                let number = before + u64::from(record) + 1;
+                evaluation(self.query, &problem).at(self.place(piece, number, offset, None))
+            }
+            Stopped::Object(fault) => object_fault(&fault, self.uri(piece)),
+            Stopped::Memory(full) => lift_rollup(self.query, Failure::Full(full)),
+            Stopped::Defect(what) => Error::defect("working", what),
+        }
+    }
+
+    fn bad(&self, rejected: &Rejected, place: Place) -> Error {
+        let advice = match self.task.on_bad_record {
+            OnBadRecord::Fail => {
+                "correct the record or its column, or allow some with WINDROW_ON_BAD_RECORD=reject:N".to_owned()
+            }
+            OnBadRecord::Reject { limit } => {
+                format!("{limit} records were rejected before it, as many as WINDROW_ON_BAD_RECORD allows")
+            }
+        };
+        Error::new(
+            Kind::Data,
+            "decoding",
+            &rejected.expected,
+            &rejected.found,
+            advice,
+        )
+        .at(place)
+    }
+
+    fn place(&self, piece: &Piece, record: u64, offset: u64, column: Option<String>) -> Place {
+        let offset_bytes = match piece {
+            Piece::Chunk(_) => Some(offset),
+            Piece::Numbers(_) => None,
+        };
+        Place {
+            uri: self.uri(piece).to_owned(),
+            record: Some(record),
+            offset_bytes,
+            column,
+        }
+    }
+
+    fn uri(&self, piece: &Piece) -> &str {
+        self.uris.get(piece.input()).map_or("", |uri| uri)
+    }
+}
+
+/// The log tells of the first bad record; the others are in rejected.ndjson, and counted.
+fn first_rejected(rejected: &Rejected, place: &Place) -> Event {
+    let text = format!(
+        "{place} is bad: expected {}, found {}",
+        rejected.expected, rejected.found
+    );
+    let mut event = Event {
+        level: Level::Warning,
+        ..Event::info("rejected", text)
+    };
+    event = event
+        .with("uri", place.uri.as_str())
+        .with("record", place.record);
+    event
+        .with("offset_bytes", place.offset_bytes)
+        .with("column", place.column.as_deref())
+}
+
+/// A value that an expression has no result for.
+pub(super) fn evaluation(query: &str, problem: &Problem) -> Error {
+    let expression = problem.span.of(query);
+    let expected = format!(
+        "{} (in `{expression}`, byte {} of the query)",
+        problem.expected, problem.span.start
+    );
+    let advice = if problem.advice.is_empty() {
+        "change the query or the input"
+    } else {
+        &problem.advice
+    };
+    Error::new(Kind::Data, "evaluating", expected, &problem.found, advice)
+}
+
+/// Nothing of the object can be read from there on.
+pub(super) fn object_fault(fault: &Fault, uri: &str) -> Error {
+    let advice = "correct the object; such a fault cannot be rejected as one record";
+    let place = Place {
+        uri: uri.to_owned(),
+        offset_bytes: Some(fault.offset),
+        ..Place::default()
+    };
+    Error::new(
+        Kind::Data,
+        "reading",
+        fault.reason.expected(),
+        fault.reason.found(),
+        advice,
+    )
+    .at(place)
+}
+
+/// What ended a rollup.
+pub(super) fn lift_rollup(query: &str, failure: Failure) -> Error {
+    match failure {
+        Failure::Problem(problem) => evaluation(query, &problem),
+        Failure::Full(full) => past_memory(full.holder.name(), full.groups, full.exceeded),
+    }
+}
+
+/// State passed its share of memory.
+pub(super) fn past_memory(holder: &str, entries: u64, exceeded: Exceeded) -> Error {
+    let Exceeded { bytes, limit_bytes } = exceeded;
+    let share = limits::STATE_PERCENT;
+    let expected = format!("state of at most {limit_bytes} bytes ({share} % of the memory limit)");
+    let found = format!("{bytes} bytes, to grow {holder} ({entries} entries)");
+    let advice = "group by less, read fewer inputs at once, or give the run more memory";
+    Error::new(Kind::Data, "holding state", expected, found, advice)
+}

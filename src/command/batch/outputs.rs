@@ -1,0 +1,78 @@
+//! The artifacts of a run: the rollup, and rejected.ndjson once there is something in it.
+
+use super::work::Task;
+use crate::artifact::Artifact;
+use crate::encode::Encoder;
+use crate::error::{Error, Result};
+use crate::gzip::Compression;
+use crate::manifest::{INPUTS, InputLine, REJECTED, Receipt};
+use crate::store::destination::Destination;
+use crate::value::vector::Batch;
+
+/// Where results go.
+pub(super) struct Outputs {
+    destination: Destination,
+    encoder: Encoder,
+    rollup: Artifact,
+    rejected: Option<Artifact>,
+    buffer: Vec<u8>,
+}
+
+impl Outputs {
+    /// Nothing is stored before there is a part of it, or the end.
+    pub(super) fn create(task: &Task, destination: &Destination) -> Result<Self> {
+        let name = format!("rollup.{}", task.output_format.extension());
+        let mut rollup = Artifact::create(destination, &name, task.output_format.compression);
+        let (encoder, mut buffer) = (task.encoder(), Vec::new());
+        encoder.header(&mut buffer);
+        rollup.write(&buffer, 0)?;
+        Ok(Self {
+            destination: destination.clone(),
+            encoder,
+            rollup,
+            rejected: None,
+            buffer,
+        })
+    }
+
+    /// Rows of a row-wise query, encoded.
+    pub(super) fn rows(&mut self, encoded: &[u8], rows: u64) -> Result<()> {
+        if encoded.is_empty() {
+            Ok(())
+        } else {
+            self.rollup.write(encoded, rows)
+        }
+    }
+
+    /// A line of rejected.ndjson.
+    pub(super) fn rejected(&mut self, line: &[u8]) -> Result<()> {
+        let create = || Artifact::create(&self.destination, REJECTED, Compression::None);
+        self.rejected.get_or_insert_with(create).write(line, 1)
+    }
+
+    /// Rows of a grouped query.
+    pub(super) fn groups(&mut self, batch: &Batch) -> Result<()> {
+        self.buffer.clear();
+        self.encoder
+            .rows(&batch.columns, batch.rows, &mut self.buffer);
+        self.rollup
+            .write(&self.buffer, u64::try_from(batch.rows).unwrap_or(u64::MAX))
+    }
+
+    /// Completes the artifacts and writes inputs.ndjson.gz; gives the receipts in that order.
+    pub(super) fn finish(self, inputs: impl Iterator<Item = InputLine>) -> Result<Vec<Receipt>> {
+        let mut receipts = vec![self.rollup.finish()?];
+        if let Some(rejected) = self.rejected {
+            receipts.push(rejected.finish()?);
+        }
+        let mut listed = Artifact::create(&self.destination, INPUTS, Compression::Gzip);
+        for input in inputs {
+            let mut line = serde_json::to_vec(&input)
+                .map_err(|cause| Error::defect("writing inputs.ndjson.gz", cause.to_string()))?;
+            line.push(b'\n');
+            listed.write(&line, 1)?;
+        }
+        receipts.push(listed.finish()?);
+        Ok(receipts)
+    }
+}

@@ -1,0 +1,385 @@
+//! What a worker does with one piece of input: decode, WHERE, NOT NULL, then rollup or rows (ARCHITECTURE.md, "Why
+//! batches, and why twice"). Knows nothing of threads, files or the pieces before.
+
+use std::sync::Arc;
+
+use super::rejected::Rejected;
+use super::warnings::Times;
+use crate::config::values::{OnBadRecord, OutputFormat};
+use crate::decode::{self, Chunk, Cursor, Decoder, Fault, Reject};
+use crate::encode::Encoder;
+use crate::limits;
+use crate::query::Problem;
+use crate::query::eval::{self, Kept};
+use crate::query::plan::{Expr, Plan, Shape};
+use crate::rollup::budget::Budget;
+use crate::rollup::{self, Rollup};
+use crate::value::column::Column;
+use crate::value::vector::{Batch, Data, Vector};
+
+/// A numbered stretch of the input, small enough for one worker.
+#[derive(Debug)]
+pub(super) enum Piece {
+    /// Whole records of one object.
+    Chunk(Chunk),
+    /// Numbers of the range.
+    Numbers(Numbers),
+}
+
+/// A stretch of a range: `start` included, `end` not; `origin` is where the range starts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Numbers {
+    pub(super) origin: i64,
+    pub(super) start: i64,
+    pub(super) end: i64,
+}
+
+impl Numbers {
+    fn count(&self) -> u64 {
+        self.start.abs_diff(self.end)
+    }
+
+    /// The next numbers from `cursor` on, as the one column `i`.
+    fn fill(&self, cursor: &mut Cursor, max_rows: usize, columns: usize, batch: &mut Batch) {
+        let from = self.start.saturating_add_unsigned(cursor.record);
+        let rows = usize::try_from(from.abs_diff(self.end))
+            .unwrap_or(usize::MAX)
+            .min(max_rows);
+        let numbers = || (from..self.end).take(rows);
+        batch.rows = rows;
+        batch.input = 0;
+        batch.offsets = numbers()
+            .map(|number| number.abs_diff(self.origin))
+            .collect();
+        batch.records = (0..)
+            .skip(usize::try_from(cursor.record).unwrap_or_default())
+            .take(rows)
+            .collect();
+        batch.columns = vec![Vector::from_data(Data::Int(numbers().collect())); columns];
+        cursor.record += count(rows);
+    }
+}
+
+impl Piece {
+    fn is_done(&self, cursor: &Cursor) -> bool {
+        match self {
+            Piece::Chunk(chunk) => cursor.is_at_end(chunk),
+            Piece::Numbers(numbers) => cursor.record >= numbers.count(),
+        }
+    }
+
+    /// Number of the object in input order.
+    pub(super) fn input(&self) -> usize {
+        match self {
+            Piece::Chunk(chunk) => chunk.input as usize,
+            Piece::Numbers(_) => 0,
+        }
+    }
+}
+
+/// What became of a piece.
+#[derive(Debug, Default)]
+pub(super) struct Worked {
+    /// Records counted, up to the fault or the limit where there is one.
+    pub(super) read: u64,
+    /// Records that the query used.
+    pub(super) used: u64,
+    /// Records that WHERE dropped.
+    pub(super) filtered: u64,
+    /// Bad records in input order; where the run may not have any, the fault is that record instead.
+    pub(super) rejected: Vec<Rejected>,
+    /// Output rows of a row-wise query, encoded: one for each record used.
+    pub(super) rows: Vec<u8>,
+    /// Why the run must end at this piece, once all before it are settled.
+    pub(super) stopped: Option<Stopped>,
+}
+
+/// Why a piece was not worked through.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    /// A bad record, and the run allows none.
+    BadRecord(Box<Rejected>),
+    /// An expression met a value that it has no result for.
+    Problem {
+        record: u32,
+        offset: u64,
+        problem: Box<Problem>,
+    },
+    /// The object cannot be read on.
+    Object(Fault),
+    /// State passed its share of memory.
+    Memory(rollup::Full),
+    /// A state that the code rules out.
+    Defect(&'static str),
+}
+
+/// Goes on, or stops the piece.
+type Step = Result<(), Stopped>;
+
+/// How many records go in one batch, and where to end.
+#[derive(Clone, Copy, Debug)]
+enum Pace {
+    /// As fast as it goes. What stops the piece is only known to be there.
+    Batches,
+    /// One by one, to the first thing that stops the piece, or to the record that gives the last of so many rows.
+    Records { rows: u64 },
+}
+
+/// One worker's part of the run: its decoder, its buffers, its share of the state.
+pub(super) struct Worker<'run> {
+    task: &'run Task,
+    decoder: Option<Decoder>,
+    sink: Sink<'run>,
+    times: Times,
+    batch: Batch,
+    rejects: Vec<Reject>,
+}
+
+/// What all workers of a run have in common.
+#[derive(Debug)]
+pub(super) struct Task {
+    /// The checked query.
+    pub(super) plan: Plan,
+    /// The columns that are read, as the plan numbers them.
+    pub(super) columns: Vec<Column>,
+    /// How objects are to be read; `None` for `range:`.
+    pub(super) format: Option<decode::Format>,
+    /// How rows are written.
+    pub(super) output_format: OutputFormat,
+    /// What a bad record does.
+    pub(super) on_bad_record: OnBadRecord,
+    /// What all state of the run may take.
+    pub(super) budget: Arc<Budget>,
+}
+
+/// Where the records that are used go.
+enum Sink<'run> {
+    Groups(Box<Rollup<'run>>),
+    Rows(&'run [Expr], Encoder),
+}
+
+impl Task {
+    /// Writes the rows of the output.
+    pub(super) fn encoder(&self) -> Encoder {
+        let outputs = &self.plan.outputs;
+        let columns = outputs
+            .iter()
+            .map(|output| (output.name.clone(), output.ty))
+            .collect();
+        Encoder::new(self.output_format.rows, columns)
+    }
+
+    /// LIMIT of a row-wise query.
+    pub(super) fn rows_limit(&self) -> Option<u64> {
+        match &self.plan.shape {
+            Shape::Rows(rows) => rows.limit,
+            Shape::Groups(_) => None,
+        }
+    }
+}
+
+impl<'run> Worker<'run> {
+    pub(super) fn new(task: &'run Task) -> Self {
+        let sink = match &task.plan.shape {
+            Shape::Groups(groups) => {
+                Sink::Groups(Box::new(Rollup::new(groups, Arc::clone(&task.budget))))
+            }
+            Shape::Rows(rows) => Sink::Rows(&rows.outputs, task.encoder()),
+        };
+        let decoder = task
+            .format
+            .as_ref()
+            .map(|format| Decoder::new(format, task.columns.clone()));
+        Self {
+            task,
+            decoder,
+            sink,
+            times: Times::new(task),
+            batch: Batch::default(),
+            rejects: Vec::new(),
+        }
+    }
+
+    /// Works a piece through: in batches, and again record by record where anything stops it there, because only then
+    /// what stopped it, and the counts before it, are those of the first record in input order.
+    pub(super) fn work(&mut self, piece: &Piece) -> Worked {
+        let fast = self.pass(piece, Pace::Batches);
+        match fast.stopped {
+            None | Some(Stopped::Memory(_)) => fast,
+            Some(_) => self.exactly(piece, u64::MAX),
+        }
+    }
+
+    /// Works a piece record by record, to the record that gives the last of `rows` rows.
+    pub(super) fn exactly(&mut self, piece: &Piece, rows: u64) -> Worked {
+        self.pass(piece, Pace::Records { rows })
+    }
+
+    /// The state that this worker gathered; `None` for a row-wise query.
+    pub(super) fn into_rollup(self) -> Option<Rollup<'run>> {
+        match self.sink {
+            Sink::Groups(rollup) => Some(*rollup),
+            Sink::Rows(..) => None,
+        }
+    }
+
+    /// What the times of its records looked like.
+    pub(super) fn times(&self) -> &Times {
+        &self.times
+    }
+
+    /// For each column, whether any record had it; `None` for `range:`.
+    pub(super) fn saw_value(&self) -> Option<&[bool]> {
+        self.decoder.as_ref().map(Decoder::saw_value)
+    }
+
+    fn pass(&mut self, piece: &Piece, pace: Pace) -> Worked {
+        let mut worked = Worked::default();
+        let (max_rows, rows) = match pace {
+            Pace::Batches => (limits::BATCH_ROWS, u64::MAX),
+            Pace::Records { rows } => (1, rows),
+        };
+        let mut cursor = Cursor::default();
+        while worked.used < rows && !piece.is_done(&cursor) {
+            if let Err(stopped) = self.step(piece, &mut cursor, max_rows, &mut worked) {
+                worked.stopped = Some(stopped);
+                break;
+            }
+        }
+        // NOT NULL finds its bad records after the decoder found those of the same batch.
+        worked.rejected.sort_by_key(|rejected| rejected.record);
+        worked
+    }
+
+    /// One batch, from bytes to the sink.
+    fn step(
+        &mut self,
+        piece: &Piece,
+        cursor: &mut Cursor,
+        max_rows: usize,
+        worked: &mut Worked,
+    ) -> Step {
+        self.fill(piece, cursor, max_rows)?;
+        worked.read += count(self.rejects.len()) + count(self.batch.rows);
+        self.times.look(self.task, &self.batch);
+        self.settle_rejects(piece, worked)?;
+        let record = self.batch.records.first().copied().unwrap_or_default();
+        let offset = self.batch.position(0).offset;
+        let problem = |problem| Stopped::Problem {
+            record,
+            offset,
+            problem: Box::new(problem),
+        };
+        self.filter(worked).map_err(problem)?;
+        self.drop_missing(piece, worked)?;
+        worked.used += count(self.batch.rows);
+        self.sink
+            .take(&self.batch, &mut worked.rows)
+            .map_err(|failure| match failure {
+                rollup::Failure::Problem(found) => problem(found),
+                rollup::Failure::Full(full) => Stopped::Memory(full),
+            })
+    }
+
+    /// The next records of the piece into the batch and the rejects.
+    fn fill(&mut self, piece: &Piece, cursor: &mut Cursor, max_rows: usize) -> Step {
+        match (piece, &mut self.decoder) {
+            (Piece::Chunk(chunk), Some(decoder)) => decoder
+                .decode(chunk, cursor, max_rows, &mut self.batch, &mut self.rejects)
+                .map_err(Stopped::Object),
+            (Piece::Chunk(_), None) => Err(Stopped::Defect("a chunk, and no format to read it by")),
+            (Piece::Numbers(numbers), _) => {
+                numbers.fill(cursor, max_rows, self.task.columns.len(), &mut self.batch);
+                Ok(())
+            }
+        }
+    }
+
+    /// Counts the bad records of the batch, or stops at the first.
+    fn settle_rejects(&mut self, piece: &Piece, worked: &mut Worked) -> Step {
+        let Piece::Chunk(chunk) = piece else {
+            return Ok(());
+        };
+        for reject in self.rejects.drain(..) {
+            let rejected = Rejected::new(&reject, chunk, &self.task.columns);
+            settle(rejected, self.task.on_bad_record, worked)?;
+        }
+        Ok(())
+    }
+
+    /// WHERE.
+    fn filter(&mut self, worked: &mut Worked) -> Result<(), Problem> {
+        let Some(filter) = &self.task.plan.filter else {
+            return Ok(());
+        };
+        if let Kept::Rows(kept) = eval::filter(filter, &self.batch)? {
+            worked.filtered += count(self.batch.rows - kept.len());
+            self.batch = self.batch.gather(&kept);
+        }
+        Ok(())
+    }
+
+    /// Records without a value where COLUMNS says NOT NULL are bad, after WHERE (SPEC 4).
+    fn drop_missing(&mut self, piece: &Piece, worked: &mut Worked) -> Step {
+        let required = || {
+            let pairs = self.task.columns.iter().zip(&self.batch.columns);
+            pairs.filter(|(column, vector)| column.not_null && vector.valid.flags().is_some())
+        };
+        let (Piece::Chunk(chunk), Some(decoder)) = (piece, &self.decoder) else {
+            return Ok(());
+        };
+        if required().next().is_none() {
+            return Ok(());
+        }
+        let mut kept = Vec::with_capacity(self.batch.rows);
+        for row in 0..self.batch.rows {
+            let missing = required().find(|(_, vector)| !vector.valid.is_valid(row));
+            let Some((column, _)) = missing else {
+                kept.extend(u32::try_from(row));
+                continue;
+            };
+            let offset = self.batch.position(row).offset;
+            let record = self.batch.records.get(row).copied().unwrap_or_default();
+            let raw = decoder.record_at(chunk, offset);
+            let rejected = Rejected::missing(record, offset, raw, column);
+            settle(rejected, self.task.on_bad_record, worked)?;
+        }
+        self.batch = self.batch.gather(&kept);
+        Ok(())
+    }
+}
+
+impl Sink<'_> {
+    /// Takes the records that are used; rows of a row-wise query are appended to `rows`.
+    fn take(&mut self, batch: &Batch, rows: &mut Vec<u8>) -> Result<(), rollup::Failure> {
+        match self {
+            Sink::Groups(rollup) => rollup.add(batch),
+            Sink::Rows(outputs, encoder) => {
+                let column = |output: &Expr| {
+                    let values = eval::evaluate(output, batch)?;
+                    Ok(values.into_vector(output.ty, batch.rows))
+                };
+                let columns: Vec<Vector> =
+                    outputs.iter().map(column).collect::<Result<_, Problem>>()?;
+                encoder.rows(&columns, batch.rows, rows);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A bad record is counted, or stops the piece.
+fn settle(rejected: Rejected, on_bad_record: OnBadRecord, worked: &mut Worked) -> Step {
+    match on_bad_record {
+        OnBadRecord::Fail => Err(Stopped::BadRecord(Box::new(rejected))),
+        OnBadRecord::Reject { .. } => {
+            worked.rejected.push(rejected);
+            Ok(())
+        }
+    }
+}
+
+/// A length as a number of records.
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}

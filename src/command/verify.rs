@@ -1,0 +1,379 @@
+//! `windrow verify URI`: re-reads every artifact that a run's document names, and compares size and SHA-256 (SPEC 2).
+//!
+//! It believes the document and nothing else: what lies beside the artifacts is not looked at, and what a result means is
+//! not recomputed.
+
+use std::io::Read;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::digest::Sha256;
+use crate::error::{Error, Kind, Result, shown};
+use crate::limits::MANIFEST_BYTES;
+use crate::manifest::{FAILURE, FORMAT, INTERRUPTED, MANIFEST, Mode, Receipt};
+use crate::stop::Stop;
+use crate::store::file::FileStore;
+use crate::store::{Pattern, Store, lifted};
+use crate::supervise::{Context, Outcome};
+
+/// The documents that name artifacts; at most one of them is there.
+const DOCUMENTS: [&str; 3] = [MANIFEST, INTERRUPTED, FAILURE];
+
+/// Bytes of one read.
+const READ_BYTES: usize = 256 << 10;
+
+/// What was verified.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    /// URI of the document.
+    pub uri: String,
+    /// Artifacts that are as the document says.
+    pub artifacts: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// One error (65) for each artifact that is not.
+    pub differences: Vec<Error>,
+}
+
+impl Verified {
+    /// One line for people.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let Verified {
+            uri,
+            artifacts,
+            bytes,
+            differences,
+        } = self;
+        let what = match uri.rsplit_once('/').map(|(_, name)| name) {
+            Some(FAILURE) => "a run that failed",
+            Some(INTERRUPTED) => "an interrupted run",
+            Some(_) | None => "a finished run",
+        };
+        let differ = differences.len();
+        format!(
+            "{uri}, {what}: {artifacts} artifacts of {bytes} bytes are as it says, {differ} differ"
+        )
+    }
+}
+
+/// What all documents have in common.
+#[derive(Debug, Deserialize)]
+struct Document {
+    format: u32,
+    mode: Mode,
+    #[serde(default)]
+    artifacts: Vec<Receipt>,
+}
+
+/// The command: prints a line for each artifact that differs and one for the whole.
+///
+/// # Errors
+/// 65 where an artifact differs, naming the first; those of [`verify`].
+pub fn run(context: &Context, uri: &str) -> Result<Outcome> {
+    let verified = verify(uri, &context.stop, &mut |artifact| {
+        context.log.progress(|| format!("read {artifact}"));
+    })?;
+    let differing = verified
+        .differences
+        .iter()
+        .map(|error| format!("{error}\n"));
+    let text: String = differing
+        .chain([format!("{}\n", verified.summary())])
+        .collect();
+    context.log.document(text)?;
+    match verified.differences.into_iter().next() {
+        Some(difference) => Err(difference),
+        None => Ok(Outcome::Printed),
+    }
+}
+
+/// Verifies the run at `uri`: its directory, or its `manifest.json`, `interrupted.json` or `failure.json`. `checked` is
+/// called after each artifact, with its URI.
+///
+/// # Errors
+/// 66 where there is no such document; 65 where it cannot be read as one, or more than one is there; 64 for a URI that
+/// this version does not read; the store's own. What differs is no error here but in [`Verified::differences`].
+pub fn verify(uri: &str, stop: &Stop, checked: &mut dyn FnMut(&str)) -> Result<Verified> {
+    let (store, name) = locate(uri, stop)?;
+    let uri = store.uri(name);
+    let opened = store
+        .open(name, None, stop)?
+        .ok_or_else(|| none(&uri, "nothing"))?;
+    let document = parse(&opened.read_small(&uri, MANIFEST_BYTES)?, &uri)?;
+    let mut verified = Verified {
+        uri,
+        artifacts: 0,
+        bytes: 0,
+        differences: Vec::new(),
+    };
+    for artifact in &document.artifacts {
+        match compare(&store, artifact, stop) {
+            Ok(()) => {
+                verified.artifacts = verified.artifacts.saturating_add(1);
+                verified.bytes = verified.bytes.saturating_add(artifact.bytes);
+            }
+            Err(error) if error.kind() == Kind::Data => verified.differences.push(error),
+            Err(error) => return Err(error),
+        }
+        checked(&store.uri(&artifact.name));
+    }
+    Ok(verified)
+}
+
+/// The run's directory as a store, and the document in it.
+fn locate(uri: &str, stop: &Stop) -> Result<(FileStore, &'static str)> {
+    let path = uri
+        .strip_prefix("file:///")
+        .and_then(|_| uri.strip_prefix("file://"))
+        .ok_or_else(|| {
+            Error::new(
+                Kind::Usage,
+                "verifying",
+                "file:///absolute/path of a run or of its document (other stores are not built yet)",
+                shown(uri.as_bytes(), 256),
+                "give the URI that the `committed` event names",
+            )
+        })?;
+    let path = path.trim_end_matches('/');
+    if let Some((directory, name)) = path.rsplit_once('/')
+        && let Some(name) = DOCUMENTS.into_iter().find(|known| *known == name)
+    {
+        return Ok((FileStore::output(Path::new(directory)), name));
+    }
+    let store = FileStore::output(Path::new(path));
+    let entries = store.list(&Pattern::below(""), stop)?;
+    let is_there = |name: &str| entries.iter().any(|entry| entry.key == name);
+    let mut there = DOCUMENTS.into_iter().filter(|name| is_there(name));
+    match (there.next(), there.next()) {
+        (Some(name), None) => Ok((store, name)),
+        (Some(one), Some(two)) => Err(Error::new(
+            Kind::Data,
+            "verifying",
+            "one of manifest.json, interrupted.json and failure.json",
+            format!("{one} and {two}"),
+            "trust neither: something other than windrow wrote there",
+        )
+        .at_uri(store.uri(""))),
+        (None, _) => {
+            let found = match entries.is_empty() {
+                true => "nothing",
+                false => "objects without one: a run that works, or was killed",
+            };
+            Err(none(&store.uri(""), found))
+        }
+    }
+}
+
+fn parse(bytes: &[u8], uri: &str) -> Result<Document> {
+    let malformed = |expected: &str, found: String| {
+        let advice = "use the windrow that wrote it, or look at what changed it";
+        Error::new(Kind::Data, "verifying", expected, found, advice).at_uri(uri)
+    };
+    let document: Document = serde_json::from_slice(bytes)
+        .map_err(|cause| malformed("a document of a windrow run", cause.to_string()))?;
+    if document.format != FORMAT {
+        let found = format!("format {}", document.format);
+        return Err(malformed("format 1", found));
+    }
+    match document.mode {
+        Mode::Batch => Ok(document),
+        // A stream's parts are named in coverage.ndjson.gz: to pass over them would be to claim too much.
+        Mode::Stream | Mode::Merge => {
+            let found = format!("{:?}", document.mode).to_lowercase();
+            Err(malformed("a batch, which this version verifies", found))
+        }
+    }
+}
+
+/// Re-reads one artifact. A difference is an error of kind `Data`.
+fn compare(store: &dyn Store, artifact: &Receipt, stop: &Stop) -> Result<()> {
+    let uri = store.uri(&artifact.name);
+    let said = format!("{} bytes, SHA-256 {}", artifact.bytes, artifact.sha256);
+    let differs = |found: String| {
+        let advice = "do not use this result: it is not what the run stored";
+        Error::new(Kind::Data, "verifying", said.clone(), found, advice).at_uri(&uri)
+    };
+    let Some(mut opened) = store.open(&artifact.name, None, stop)? else {
+        return Err(differs("nothing".to_owned()));
+    };
+    if opened.bytes != artifact.bytes {
+        return Err(differs(format!("{} bytes", opened.bytes)));
+    }
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; READ_BYTES]);
+    loop {
+        stop.check()?;
+        match opened.reader.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(bytes) => hash.update(buffer.get(..bytes).unwrap_or_default()),
+            Err(cause) if cause.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(cause) => return Err(lifted(cause, &uri)),
+        }
+    }
+    let found = hash.finish();
+    match found == artifact.sha256 {
+        true => Ok(()),
+        false => Err(differs(format!("SHA-256 {found}"))),
+    }
+}
+
+fn none(uri: &str, found: &str) -> Error {
+    Error::new(
+        Kind::Input,
+        "verifying",
+        "manifest.json, interrupted.json or failure.json",
+        found,
+        "give the URI of a run that ended",
+    )
+    .at_uri(uri)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::digest::sha256;
+    use crate::store::scratch::Scratch;
+
+    fn stop() -> Stop {
+        let clock = Arc::new(ManualClock::default());
+        Stop::new(clock, Duration::from_secs(100), Duration::from_secs(10))
+    }
+
+    fn artifact(name: &str, content: &[u8]) -> String {
+        let (bytes, sha256) = (content.len(), sha256(content));
+        format!(
+            r#"{{"name":"{name}","version_id":null,"bytes":{bytes},"sha256":"{sha256}","rows":1}}"#
+        )
+    }
+
+    fn document(artifacts: &[String]) -> String {
+        let list = artifacts.join(",");
+        format!(r#"{{"format":1,"mode":"batch","records":{{}},"artifacts":[{list}]}}"#)
+    }
+
+    fn check(uri: &str) -> std::result::Result<(u64, Vec<String>), Kind> {
+        let mut seen = 0;
+        let verified = verify(uri, &stop(), &mut |_| seen += 1).map_err(|error| error.kind())?;
+        let differing: Vec<String> = verified
+            .differences
+            .iter()
+            .map(|error| error.detail().place.as_ref().unwrap().uri.clone())
+            .map(|uri| uri.rsplit_once('/').unwrap().1.to_owned())
+            .collect();
+        assert_eq!(seen, verified.artifacts + differing.len() as u64);
+        Ok((verified.artifacts, differing))
+    }
+
+    #[test]
+    fn every_difference_is_named() {
+        let scratch = Scratch::new();
+        let names = ["same", "shorter", "altered", "absent"];
+        let listed: Vec<String> = names.map(|name| artifact(name, b"content")).into();
+        scratch.write("run/manifest.json", document(&listed).as_bytes());
+        scratch.write("run/same", b"content");
+        scratch.write("run/shorter", b"conten");
+        scratch.write("run/altered", b"c0ntent");
+        let run = format!("file://{}/run", scratch.path().display());
+        let want = ["shorter", "altered", "absent"].map(str::to_owned).to_vec();
+        for uri in [
+            run.clone(),
+            format!("{run}/"),
+            format!("{run}/manifest.json"),
+        ] {
+            assert_eq!(check(&uri), Ok((1, want.clone())), "{uri}");
+        }
+    }
+
+    #[test]
+    fn which_document() {
+        let (one, none) = (document(&[artifact("a", b"a")]), document(&[]));
+        for (name, files, at, want) in [
+            (
+                "finished",
+                vec![("r/manifest.json", &*one), ("r/a", "a")],
+                "r",
+                Ok((1, vec![])),
+            ),
+            (
+                "interrupted",
+                vec![("r/interrupted.json", &*one), ("r/a", "a")],
+                "r",
+                Ok((1, vec![])),
+            ),
+            (
+                "failed, without a list",
+                vec![("r/failure.json", r#"{"format":1,"mode":"batch"}"#)],
+                "r",
+                Ok((0, vec![])),
+            ),
+            (
+                "killed",
+                vec![("r/started.json", "{}")],
+                "r",
+                Err(Kind::Input),
+            ),
+            (
+                "f121 killed while the manifest was written",
+                vec![("r/started.json", "{}"), ("r/.tmp-0-manifest.json", &*one)],
+                "r",
+                Err(Kind::Input),
+            ),
+            ("nothing", vec![], "r", Err(Kind::Input)),
+            (
+                "document absent",
+                vec![("r/failure.json", &*none)],
+                "r/manifest.json",
+                Err(Kind::Input),
+            ),
+            (
+                "two ends",
+                vec![("r/manifest.json", &*none), ("r/failure.json", &*none)],
+                "r",
+                Err(Kind::Data),
+            ),
+            (
+                "no JSON",
+                vec![("r/manifest.json", "{")],
+                "r",
+                Err(Kind::Data),
+            ),
+            (
+                "a later format",
+                vec![("r/manifest.json", r#"{"format":2,"mode":"batch"}"#)],
+                "r",
+                Err(Kind::Data),
+            ),
+            (
+                "a stream",
+                vec![("r/manifest.json", r#"{"format":1,"mode":"stream"}"#)],
+                "r",
+                Err(Kind::Data),
+            ),
+            (
+                "a way out",
+                vec![("r/manifest.json", &*document(&[artifact("../secret", b"")]))],
+                "r",
+                Err(Kind::LocalIo),
+            ),
+        ] {
+            let scratch = Scratch::new();
+            for (path, content) in files {
+                scratch.write(path, content.as_bytes());
+            }
+            let uri = format!("file://{}/{at}", scratch.path().display());
+            assert_eq!(check(&uri), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn other_uris_are_a_wrong_command_line() {
+        for uri in ["s3://bucket/run", "/tmp/run", "file://host/run", ""] {
+            assert_eq!(check(uri), Err(Kind::Usage), "{uri}");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The values of the known variables as texts, and the problems so far. What can be said of a variable without
+//! knowing what it means is said here: unknown, empty, too long, not UTF-8, missing.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use super::problem::{Fault, Problem};
+use super::raw::Raw;
+use super::variables::{ALL, Form, PREFIX, Presence, Variable, nearest};
+use crate::error::shown;
+use crate::limits;
+
+/// Longest name or value that a problem shows, in characters.
+const SHOWN_CHARACTERS: usize = 80;
+
+/// What `config::parse` reads from.
+///
+/// Invariant: a known variable that is set stands in `values`, with `None` where its value cannot be used and a
+/// problem says so.
+#[derive(Debug)]
+pub(super) struct Given<'a> {
+    values: BTreeMap<&'static str, Option<&'a str>>,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Given<'a> {
+    /// The known variables of `raw`; the others are problems.
+    pub(super) fn new(raw: &'a Raw) -> Self {
+        let mut given = Self {
+            values: BTreeMap::new(),
+            problems: Vec::new(),
+        };
+        for (name, value) in raw.iter() {
+            let known = ALL.iter().find(|variable| variable.name.as_bytes() == name);
+            let Some(variable) = known else {
+                given.problems.push(unknown(name));
+                continue;
+            };
+            let text = usable(value).map_err(|fault| given.refuse(variable, fault));
+            given.values.insert(variable.name, text.ok());
+        }
+        given
+    }
+
+    /// Notes what is wrong with `variable`.
+    pub(super) fn refuse(&mut self, variable: &Variable, fault: Fault) {
+        self.problems.push(fault.of(variable.name));
+    }
+
+    /// Notes what is wrong with a text.
+    pub(super) fn refuse_all(&mut self, problems: Vec<Problem>) {
+        self.problems.extend(problems);
+    }
+
+    /// Whether `variable` is set at all, be it to nonsense.
+    pub(super) fn is_set(&self, variable: &Variable) -> bool {
+        self.values.contains_key(variable.name)
+    }
+
+    /// Its value, where it has one that can be used.
+    pub(super) fn text(&self, variable: &Variable) -> Option<&'a str> {
+        self.values.get(variable.name).copied().flatten()
+    }
+
+    /// Says so where a variable that this run needs is missing, or one is set that it has no use for.
+    pub(super) fn check_presence(&mut self, variable: &Variable, applies: bool) {
+        let is_set = self.is_set(variable);
+        if !applies {
+            if is_set {
+                let fault = Fault::new(
+                    "it to be absent for this INPUT and INPUT_FORMAT",
+                    "a value",
+                    variable.presence(),
+                );
+                self.refuse(variable, fault);
+            }
+            return;
+        }
+        match variable.batch {
+            Presence::Required if !is_set => {
+                let fault = Fault::new(variable.form.to_string(), "nothing", "it is required");
+                self.refuse(variable, fault);
+            }
+            // Said once for the pair, at its first.
+            Presence::OneOf(other) if variable.name < other => {
+                let advice = format!("set {PREFIX}{} or {PREFIX}{other}", variable.name);
+                match (is_set, self.values.contains_key(other)) {
+                    (false, false) => {
+                        let fault = Fault::new(variable.form.to_string(), "nothing", advice);
+                        self.refuse(variable, fault);
+                    }
+                    (true, true) => {
+                        let fault = Fault::new("one of the two", "both", advice);
+                        self.refuse(variable, fault);
+                    }
+                    (true, false) | (false, true) => {}
+                }
+            }
+            Presence::Required | Presence::OneOf(_) | Presence::Optional(_) => {}
+        }
+    }
+
+    /// Its value as `parse` reads it; `None` where it is absent or a problem.
+    pub(super) fn parsed<T>(
+        &mut self,
+        variable: &Variable,
+        parse: impl FnOnce(&'a str) -> Result<T, Fault>,
+    ) -> Option<T> {
+        parse(self.text(variable)?)
+            .map_err(|fault| self.refuse(variable, fault))
+            .ok()
+    }
+
+    /// The value of a [`Form::Number`].
+    pub(super) fn number(&mut self, variable: &Variable) -> Option<u64> {
+        self.parsed(variable, |text| {
+            let advice = "write only digits";
+            let fault = || Fault::new(variable.form.to_string(), quoted(text), advice);
+            let Form::Number { least, most } = variable.form else {
+                return Err(fault());
+            };
+            number(text, least, most).ok_or_else(fault)
+        })
+    }
+
+    /// The value of a [`Form::Word`].
+    pub(super) fn word(&mut self, variable: &Variable) -> Option<&'static str> {
+        self.parsed(variable, |text| {
+            let words = match variable.form {
+                Form::Word(words) => words,
+                Form::Number { .. } | Form::Text(_) => &[],
+            };
+            let found = words.iter().find(|word| **word == text).copied();
+            found.ok_or_else(|| Fault::new(variable.form.to_string(), quoted(text), ""))
+        })
+    }
+
+    /// The problems in the order of the table, unknown names first.
+    pub(super) fn into_problems(mut self) -> Vec<Problem> {
+        let place = |problem: &Problem| {
+            ALL.iter()
+                .position(|variable| variable.name == problem.variable)
+        };
+        self.problems.sort_by_key(place);
+        self.problems
+    }
+}
+
+/// Digits alone, from `least` to `most`: no sign, no blank, no leading zero but for 0 itself.
+pub(super) fn number(text: &str, least: u64, most: u64) -> Option<u64> {
+    let plain =
+        text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    // What is too long for u64 fails in the parse.
+    let number = text.parse::<u64>().ok().filter(|_| plain)?;
+    (least..=most).contains(&number).then_some(number)
+}
+
+/// A value as problems show it.
+pub(super) fn quoted(text: &str) -> String {
+    format!("`{}`", shown(text.as_bytes(), SHOWN_CHARACTERS))
+}
+
+fn usable(value: &OsStr) -> Result<&str, Fault> {
+    if value.is_empty() {
+        return Err(Fault::new(
+            "a value",
+            "an empty one",
+            "set it, or remove it from the environment",
+        ));
+    }
+    if value.len() > limits::VARIABLE_BYTES {
+        return Err(Fault::new(
+            format!("at most {} bytes", limits::VARIABLE_BYTES),
+            format!("{} bytes", value.len()),
+            "put a long query or a long list of columns into a file: QUERY_URI, COLUMNS_URI",
+        ));
+    }
+    value.to_str().ok_or_else(|| {
+        let found = shown(value.as_bytes(), SHOWN_CHARACTERS);
+        Fault::new("UTF-8", found, "")
+    })
+}
+
+fn unknown(name: &[u8]) -> Problem {
+    let hint = std::str::from_utf8(name).ok().and_then(nearest);
+    let advice = match hint {
+        Some(name) => format!("did you mean {PREFIX}{name}?"),
+        None => "remove it; `windrow --help` lists what this version knows".to_owned(),
+    };
+    Fault::new("a known name", "an unknown one", advice).of(&shown(name, SHOWN_CHARACTERS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f005_numbers_are_digits_in_range() {
+        for (text, want) in [
+            ("5", Some(5)),
+            ("10", Some(10)),
+            ("4", None),
+            ("11", None),
+            ("+7", None),
+            ("-7", None),
+            (" 7", None),
+            ("7 ", None),
+            ("07", None),
+            ("7.0", None),
+            ("7e0", None),
+            ("0x7", None),
+            ("7_0", None),
+            ("seven", None),
+            ("٧", None),
+            ("18446744073709551623", None),
+            ("99999999999999999999999999999999999999999999", None),
+        ] {
+            assert_eq!(number(text, 5, 10), want, "{text}");
+        }
+        assert_eq!(number("0", 0, u64::MAX), Some(0));
+        assert_eq!(number("18446744073709551615", 0, u64::MAX), Some(u64::MAX));
+    }
+}

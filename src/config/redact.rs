@@ -1,0 +1,73 @@
+//! What of a value may be shown (SPEC 3, Secrets): user, password and the values in a query string never are.
+
+use crate::error::shown;
+
+/// What stands in place of a secret.
+pub const REDACTED: &str = "«redacted»";
+
+/// Longest piece of a value that an error shows, in characters.
+const SHOWN_CHARACTERS: usize = 120;
+
+/// `text` as an error may show it: escaped, cut, and without the secrets that a URI in it may carry.
+///
+/// Errors show what looks like no URI too; therefore this looks for `://` and `?` anywhere rather than parsing.
+#[must_use]
+pub fn uri(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return shown(text.as_bytes(), SHOWN_CHARACTERS);
+    };
+    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(authority_end);
+    let host = match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{REDACTED}@{host}"),
+        None => authority.to_owned(),
+    };
+    let path = match path.split_once('?') {
+        Some((path, query)) if scheme != "file" => format!("{path}?{}", query_string(query)),
+        _ => path.to_owned(),
+    };
+    shown(
+        format!("{scheme}://{host}{path}").as_bytes(),
+        SHOWN_CHARACTERS,
+    )
+}
+
+/// Names stay, values go; a piece without a name is a value.
+fn query_string(query: &str) -> String {
+    let pair = |pair: &str| match pair.split_once('=') {
+        Some((name, _)) => format!("{name}={REDACTED}"),
+        None => REDACTED.to_owned(),
+    };
+    query.split('&').map(pair).collect::<Vec<_>>().join("&")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f129_what_a_uri_hides_is_not_shown() {
+        for (name, text, want) in [
+            ("plain", "file:///a/b?c", "file:///a/b?c"),
+            ("no URI", "a\nb", "a\\nb"),
+            (
+                "password",
+                "https://me:pass@host/x",
+                "https://«redacted»@host/x",
+            ),
+            (
+                "at signs",
+                "https://me:p@ss@host/x",
+                "https://«redacted»@host/x",
+            ),
+            (
+                "query",
+                "https://h/x?token=abc&b=c#d",
+                "https://h/x?token=«redacted»&b=«redacted»",
+            ),
+            ("no path", "wss://h?secret", "wss://h?«redacted»"),
+        ] {
+            assert_eq!(uri(text), want, "{name}");
+        }
+    }
+}

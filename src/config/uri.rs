@@ -1,0 +1,279 @@
+//! Where a run reads and writes, parsed (SPEC 3, INPUT and OUTPUT). A value of one of these types is proof of its
+//! form; nothing here touches a file.
+
+use std::fmt;
+
+use super::problem::Fault;
+use super::redact;
+
+/// What INPUT says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InputUris {
+    /// Objects, by one pattern or several, in this order.
+    Files(Vec<FilePattern>),
+    /// The numbers from `start`, `end` excluded.
+    Range(NumberRange),
+}
+
+/// `range:START..END`. Invariant: `start <= end`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NumberRange {
+    /// The first number.
+    pub start: i64,
+    /// One past the last.
+    pub end: i64,
+}
+
+/// `file:///abs/path`, taken literally: no percent-decoding, as SPEC 3 says.
+///
+/// Invariant: absolute, no segment is empty, `.` or `..`; no `/` at the end.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileUri {
+    path: String,
+}
+
+/// What one element of INPUT names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FilePattern {
+    /// This file.
+    File(FileUri),
+    /// Every file below this directory, in key order (`file:///dir/`).
+    Below(FileUri),
+    /// The files that match: at most one `*` in each segment, which stands for any characters but `/`.
+    Glob(FileUri),
+}
+
+impl InputUris {
+    /// One URI, or a JSON array of them.
+    ///
+    /// # Errors
+    /// The fault of the first element that has one.
+    pub fn parse(text: &str) -> Result<Self, Fault> {
+        if !text.starts_with('[') {
+            return Self::parse_one(text);
+        }
+        let uris: Vec<String> = serde_json::from_str(text).map_err(|fault| {
+            Fault::new(
+                "a JSON array of strings",
+                fault.to_string(),
+                "one URI needs no brackets",
+            )
+        })?;
+        if let [only] = uris.as_slice() {
+            return Self::parse_one(only);
+        }
+        if uris.is_empty() {
+            return Err(Fault::new("at least one URI", "an empty array", ""));
+        }
+        let patterns: Result<_, _> = uris.iter().map(|uri| FilePattern::parse(uri)).collect();
+        Ok(Self::Files(patterns?))
+    }
+
+    fn parse_one(text: &str) -> Result<Self, Fault> {
+        match text.strip_prefix("range:") {
+            Some(range) => Ok(Self::Range(NumberRange::parse(range)?)),
+            None => Ok(Self::Files(vec![FilePattern::parse(text)?])),
+        }
+    }
+}
+
+impl fmt::Display for NumberRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "range:{}..{}", self.start, self.end)
+    }
+}
+
+impl NumberRange {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        let fault = |advice: &str| {
+            Fault::new(
+                "range:START..END with two integers of 64 bits, START not above END",
+                redact::uri(&format!("range:{text}")),
+                advice,
+            )
+        };
+        let number = |text: &str| {
+            let digits = text.strip_prefix('-').unwrap_or(text);
+            if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+                return Err(fault("write only digits, with a minus where needed"));
+            }
+            text.parse::<i64>()
+                .map_err(|_| fault("numbers go from -9223372036854775808 to 9223372036854775807"))
+        };
+        let (start, end) = text
+            .split_once("..")
+            .ok_or_else(|| fault("write two dots between the numbers"))?;
+        let (start, end) = (number(start)?, number(end)?);
+        if start > end {
+            return Err(fault("END is excluded; START..START is an empty range"));
+        }
+        Ok(Self { start, end })
+    }
+}
+
+impl FileUri {
+    /// `file:///abs/path`; a `*` in it is a character like any other.
+    ///
+    /// # Errors
+    /// Another scheme, a host, a relative path, an empty, `.` or `..` segment.
+    pub fn parse(text: &str) -> Result<Self, Fault> {
+        let fault = |expected: &str, advice: &str| Fault::new(expected, redact::uri(text), advice);
+        let Some(rest) = text.strip_prefix("file://") else {
+            return Err(other_scheme(text));
+        };
+        let Some(path) = rest.strip_prefix('/') else {
+            return Err(fault(
+                "file:// and an absolute path, three slashes in all",
+                "a relative path or a host cannot be given",
+            ));
+        };
+        for segment in path.split('/') {
+            match segment {
+                "" => {
+                    return Err(fault(
+                        "a path without empty segments",
+                        "take out the slash too many",
+                    ));
+                }
+                "." | ".." => {
+                    return Err(fault(
+                        "a path without `.` and `..`",
+                        "write the path that is meant",
+                    ));
+                }
+                _ => {}
+            }
+        }
+        Ok(Self {
+            path: rest.to_owned(),
+        })
+    }
+
+    /// The absolute path.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Its parts, from the root down.
+    pub fn segments(&self) -> impl Iterator<Item = &str> {
+        self.path.split('/').skip(1)
+    }
+}
+
+impl fmt::Display for FileUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "file://{}", self.path)
+    }
+}
+
+impl FilePattern {
+    /// `file:///abs/path`, `file:///abs/dir/`, or a path with one `*` in some segments.
+    ///
+    /// # Errors
+    /// As [`FileUri::parse`], and two `*` in a segment, or a glob that ends in a slash.
+    pub fn parse(text: &str) -> Result<Self, Fault> {
+        if text.starts_with("range:") {
+            return Err(Fault::new(
+                "files, or one range alone",
+                "a range among other URIs",
+                "run it on its own",
+            ));
+        }
+        let directory = text
+            .strip_suffix('/')
+            .filter(|path| path.len() > "file://".len());
+        let uri = FileUri::parse(directory.unwrap_or(text))?;
+        let fault =
+            |expected: &str, advice: &str| Err(Fault::new(expected, redact::uri(text), advice));
+        if uri
+            .segments()
+            .any(|segment| segment.matches('*').count() > 1)
+        {
+            return fault(
+                "at most one `*` in each segment",
+                "list the globs in a JSON array",
+            );
+        }
+        match (directory.is_some(), uri.path.contains('*')) {
+            (true, true) => fault(
+                "a glob of files, or a directory without `*`",
+                "end the glob with `/*`, or list the directories in a JSON array",
+            ),
+            (true, false) => Ok(Self::Below(uri)),
+            (false, true) => Ok(Self::Glob(uri)),
+            (false, false) => Ok(Self::File(uri)),
+        }
+    }
+
+    /// The path with its `*` and without the slash of a directory.
+    #[must_use]
+    pub fn uri(&self) -> &FileUri {
+        match self {
+            Self::File(uri) | Self::Below(uri) | Self::Glob(uri) => uri,
+        }
+    }
+
+    /// Whether objects below `output`/`run_id`/ could be among those it names, or a directory on the way to them.
+    #[must_use]
+    pub fn reaches(&self, output: &FileUri, run_id: &str) -> bool {
+        // Where the pattern goes deeper, the artifacts' own names stand against it: any of them may match.
+        let written = output.segments().chain([run_id]);
+        self.uri()
+            .segments()
+            .zip(written)
+            .all(|(pattern, name)| segment_matches(pattern, name))
+    }
+}
+
+impl fmt::Display for FilePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(uri) | Self::Glob(uri) => uri.fmt(f),
+            Self::Below(uri) => write!(f, "{uri}/"),
+        }
+    }
+}
+
+/// Whether `name` is `pattern`, in which a `*` stands for any characters, none included.
+#[must_use]
+pub fn segment_matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((before, after)) => {
+            name.len() >= before.len() + after.len()
+                && name.starts_with(before)
+                && name.ends_with(after)
+        }
+    }
+}
+
+/// What to say of a URI that is no `file://`.
+fn other_scheme(text: &str) -> Fault {
+    let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
+    let authority = text.split_once("://").map_or("", |(_, rest)| {
+        rest.split(['/', '?', '#']).next().unwrap_or_default()
+    });
+    let (expected, advice) = if authority.contains('@') && scheme != "s3" {
+        (
+            "a URI without user and password",
+            "credentials never stand in a URI",
+        )
+    } else {
+        match scheme {
+            "s3" | "https" => (
+                "file:///abs/path",
+                "s3:// and https:// are not built yet in this version",
+            ),
+            "http" => ("file:///abs/path", "plain http is refused"),
+            "ws" | "wss" => (
+                "file:///abs/path",
+                "a WebSocket feed is for `windrow stream`, which is not built yet",
+            ),
+            "file" => ("file:///abs/path", "three slashes and an absolute path"),
+            "range" => ("file:///abs/path", "a range is for INPUT only"),
+            _ => ("file:///abs/path", "a path is written as a URI"),
+        }
+    };
+    Fault::new(expected, redact::uri(text), advice)
+}

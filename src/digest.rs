@@ -1,0 +1,156 @@
+//! SHA-256 of what is stored and read back. The only place that hashes.
+
+use std::fmt;
+
+use ring::digest::{Context, SHA256};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A SHA-256 being computed.
+#[derive(Clone)]
+pub struct Sha256(Context);
+
+/// A finished SHA-256; shown, written and read as 64 lower-case hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Sha256 {
+    /// That of no bytes so far.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Context::new(&SHA256))
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all bytes taken.
+    #[must_use]
+    pub fn finish(self) -> Digest {
+        let mut digest = [0; 32];
+        for (to, from) in digest.iter_mut().zip(self.0.finish().as_ref()) {
+            *to = *from;
+        }
+        Digest(digest)
+    }
+}
+
+impl Default for Sha256 {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sha256")
+    }
+}
+
+/// The digest of `bytes`.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> Digest {
+    let mut hash = Sha256::new();
+    hash.update(bytes);
+    hash.finish()
+}
+
+impl Digest {
+    /// Reads 64 hexadecimal digits; None for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut digest = [0; 32];
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        if pairs.len() != digest.len() || !rest.is_empty() {
+            return None;
+        }
+        for (to, [high, low]) in digest.iter_mut().zip(pairs) {
+            *to = (nibble(*high)? << 4) | nibble(*low)?;
+        }
+        Some(Self(digest))
+    }
+
+    /// The 32 bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| de::Error::custom("not 64 lower-case hexadecimal digits"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn published_vectors_whole_and_in_pieces() {
+        // FIPS 180-2, appendix B, and the empty message.
+        for (text, want) in [
+            (
+                "",
+                "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            ),
+            (
+                "abc",
+                "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+            ),
+            (
+                "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+                "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1",
+            ),
+        ] {
+            assert_eq!(sha256(text.as_bytes()).to_string(), want, "{text}");
+            let mut hash = Sha256::new();
+            text.bytes().for_each(|byte| hash.update(&[byte]));
+            assert_eq!(hash.finish(), Digest::parse(want).unwrap(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_64_lower_case_digits_are_a_digest() {
+        let good = "0".repeat(64);
+        for (name, text, want) in [
+            ("zeros", good.clone(), true),
+            ("63 digits", good[1..].to_owned(), false),
+            ("65 digits", format!("{good}0"), false),
+            ("upper case", format!("{}A", &good[1..]), false),
+            ("not a digit", format!("{}g", &good[1..]), false),
+            ("not ASCII", format!("{}é", &good[2..]), false),
+        ] {
+            assert_eq!(Digest::parse(&text).is_some(), want, "{name}");
+        }
+    }
+}

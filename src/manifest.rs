@@ -1,0 +1,560 @@
+//! The documents of a run, field by field in SPEC 7's order, and what must be true of them before they are sent.
+//!
+//! `docs/artifacts.md` is their description for readers. Nothing here does I/O, or knows where a document goes.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::digest::{Digest, sha256};
+use crate::error::{Error, Kind, Place, Result};
+use crate::limits::MANIFEST_BYTES;
+use crate::store::destination::OpenUpload;
+
+pub use crate::value::timestamp::utc;
+
+/// The claim.
+pub const STARTED: &str = "started.json";
+/// Success, and nothing else.
+pub const MANIFEST: &str = "manifest.json";
+/// A stream that a signal ended.
+pub const INTERRUPTED: &str = "interrupted.json";
+/// A run that held its claim and ended otherwise.
+pub const FAILURE: &str = "failure.json";
+/// The list of inputs.
+pub const INPUTS: &str = "inputs.ndjson.gz";
+/// The list of rejected records.
+pub const REJECTED: &str = "rejected.ndjson";
+
+/// The version of all these documents.
+pub const FORMAT: u32 = 1;
+
+/// Which program ran, how, and under which name: the head of every document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// `windrow`
+    pub program: String,
+    /// Its version.
+    pub version: String,
+    /// The platform that it was built for.
+    pub target: String,
+    /// RUN_ID.
+    pub run_id: String,
+    /// The run's mark.
+    pub nonce: String,
+    /// The command.
+    pub mode: Mode,
+}
+
+/// The command of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Finite inputs.
+    Batch,
+    /// Live feeds.
+    Stream,
+    /// Shards.
+    Merge,
+}
+
+/// Why a run that has a result ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EndedBy {
+    /// It was done.
+    Finished,
+    /// MAX_RUNTIME_SECONDS, the normal end of a stream.
+    Deadline,
+    /// SIGTERM
+    Sigterm,
+    /// SIGINT
+    Sigint,
+    /// SIGHUP
+    Sighup,
+}
+
+/// `started.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Started {
+    /// The head.
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// Wall-clock time, RFC 3339 in UTC.
+    pub started_at: String,
+    /// The ECS task, where there is one.
+    pub task_arn: Option<String>,
+    /// Every variable resolved and redacted.
+    pub config: Map<String, Value>,
+}
+
+/// `manifest.json`, and `interrupted.json`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Manifest {
+    /// The head.
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// Why it ended.
+    pub ended_by: EndedBy,
+    /// As in `started.json`.
+    pub started_at: String,
+    /// Wall-clock time, RFC 3339 in UTC.
+    pub ended_at: String,
+    /// As in `started.json`.
+    pub config: Map<String, Value>,
+    /// The query's text.
+    pub query: String,
+    /// SHA-256 of that text.
+    pub query_sha256: Digest,
+    /// null: this version does not read the ECS task's document.
+    pub task: (),
+    /// What was read.
+    pub inputs: Inputs,
+    /// null: this version runs no shards.
+    pub shard: (),
+    /// Where every record went.
+    pub records: Records,
+    /// What was written, in the order of its completion.
+    pub artifacts: Vec<Receipt>,
+    /// null: this version runs no streams.
+    pub stream: (),
+    /// Requests of the run.
+    pub s3: Requests,
+    /// Most memory at one time.
+    pub peak_memory_bytes: u64,
+    /// User and system time.
+    pub cpu_seconds: f64,
+}
+
+/// What a run read, in totals; `inputs.ndjson.gz` has a line each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inputs {
+    /// Number of inputs.
+    pub count: u64,
+    /// Their stored size.
+    pub bytes: u64,
+    /// Digest of the whole listing.
+    pub listing_sha256: Digest,
+}
+
+/// Where the records that were read went: each to exactly one place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Records {
+    /// All of them.
+    pub read: u64,
+    /// Into the result.
+    pub used: u64,
+    /// Out by WHERE.
+    pub filtered: u64,
+    /// Into `rejected.ndjson`.
+    pub rejected: u64,
+    /// For a closed window.
+    pub late: u64,
+    /// Seen before.
+    pub duplicate: u64,
+}
+
+/// One artifact that the store acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Its name below the run's prefix.
+    pub name: String,
+    /// Where the store keeps versions.
+    pub version_id: Option<String>,
+    /// Its stored size.
+    pub bytes: u64,
+    /// SHA-256 of the stored bytes.
+    pub sha256: Digest,
+    /// Rows, or lines, in it; a CSV header is none.
+    pub rows: u64,
+}
+
+/// Requests to S3; zeros where none was used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requests {
+    /// What was asked.
+    pub requests: u64,
+    /// How often it was sent.
+    pub attempts: u64,
+    /// Bodies received.
+    pub bytes_in: u64,
+    /// Bodies sent.
+    pub bytes_out: u64,
+}
+
+/// `failure.json`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Failure {
+    /// The head.
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// The exit code.
+    pub code: u8,
+    /// Why.
+    pub error: Reported,
+    /// What the run was at.
+    pub phase: &'static str,
+    /// As in `started.json`.
+    pub started_at: String,
+    /// Wall-clock time, RFC 3339 in UTC.
+    pub ended_at: String,
+    /// As in `started.json`.
+    pub config: Map<String, Value>,
+    /// What had been read by then, as far as counted.
+    pub records: Records,
+    /// Empty: gaps are a stream's.
+    pub gaps: [(); 0],
+    /// Empty: acknowledged parts of a capture are a stream's.
+    pub parts: [(); 0],
+    /// Uploads that could not be aborted.
+    pub open_uploads: Vec<OpenUpload>,
+}
+
+/// An error in a document.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Reported {
+    /// The word for its exit code.
+    pub kind: &'static str,
+    /// What was being done.
+    pub doing: &'static str,
+    /// To what.
+    pub place: Option<Place>,
+    /// What was expected.
+    pub expected: String,
+    /// What was found.
+    pub found: String,
+    /// What to do.
+    pub advice: String,
+}
+
+/// A line of `inputs.ndjson.gz`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InputLine {
+    /// The object.
+    pub uri: String,
+    /// Where the store keeps versions.
+    pub version_id: Option<String>,
+    /// Its state; null where an input has none (`range:`).
+    pub etag: Option<String>,
+    /// Its stored size; null where it has none.
+    pub bytes: Option<u64>,
+    /// `none` or `gzip`, as its first bytes say.
+    pub compression: &'static str,
+    /// Records read.
+    pub records: u64,
+    /// How far.
+    pub read: ReadTo,
+}
+
+/// How far an input was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadTo {
+    /// To its end.
+    Whole,
+    /// To the record of this number, from 1; LIMIT was full. 0: not at all.
+    ToRecord(u64),
+}
+
+impl Identity {
+    /// The head of this program's documents.
+    #[must_use]
+    pub fn new(run_id: &str, nonce: &str, mode: Mode) -> Self {
+        Self {
+            format: FORMAT,
+            program: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            target: target(),
+            run_id: run_id.to_owned(),
+            nonce: nonce.to_owned(),
+            mode,
+        }
+    }
+}
+
+/// `x86_64-linux-musl`: what may change the bytes of a result.
+fn target() -> String {
+    let libc = match cfg!(target_env = "musl") {
+        true => "musl",
+        false => "gnu",
+    };
+    let (architecture, system) = (std::env::consts::ARCH, std::env::consts::OS);
+    format!("{architecture}-{system}-{libc}")
+}
+
+impl Manifest {
+    /// The name under which this result is committed.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self.ended_by {
+            EndedBy::Finished | EndedBy::Deadline => MANIFEST,
+            EndedBy::Sigterm | EndedBy::Sigint | EndedBy::Sighup => INTERRUPTED,
+        }
+    }
+
+    /// The document's bytes, once everything it says agrees with itself.
+    ///
+    /// # Errors
+    /// 70 where it does not; 65 past the limit of a manifest.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        if let Some(broken) = self.broken_rule() {
+            return Err(Error::defect("committing", broken));
+        }
+        let bytes = to_bytes(self)?;
+        if bytes.len() > MANIFEST_BYTES {
+            return Err(Error::new(
+                Kind::Data,
+                "committing",
+                format!("a manifest of at most {MANIFEST_BYTES} bytes"),
+                format!("{} bytes", bytes.len()),
+                "give the run a shorter INPUT list or query",
+            ));
+        }
+        Ok(bytes)
+    }
+
+    /// The first rule that this manifest breaks.
+    fn broken_rule(&self) -> Option<String> {
+        let Manifest {
+            records, artifacts, ..
+        } = self;
+        let rows_of = |name: &str| {
+            let named = artifacts.iter().find(|artifact| artifact.name == name);
+            named.map_or(0, |artifact| artifact.rows)
+        };
+        let names: std::collections::BTreeSet<_> =
+            artifacts.iter().map(|artifact| &artifact.name).collect();
+        let reserved = [STARTED, MANIFEST, INTERRUPTED, FAILURE];
+        [
+            (
+                self.identity.format == FORMAT,
+                "the format is this program's",
+            ),
+            (
+                records.add_up(),
+                "read = used + filtered + rejected + late + duplicate",
+            ),
+            (
+                self.identity.mode != Mode::Batch || self.ended_by == EndedBy::Finished,
+                "a batch commits only when it is finished",
+            ),
+            (
+                self.identity.mode != Mode::Batch || records.late == 0 && records.duplicate == 0,
+                "a batch knows neither late nor duplicate records",
+            ),
+            (
+                self.query_sha256 == sha256(self.query.as_bytes()),
+                "the query's digest",
+            ),
+            (
+                names.len() == artifacts.len(),
+                "no artifact is listed twice",
+            ),
+            (
+                !artifacts
+                    .iter()
+                    .any(|one| reserved.contains(&one.name.as_str())),
+                "no artifact has the name of a run's document",
+            ),
+            (
+                rows_of(INPUTS) == self.inputs.count,
+                "a line for each input",
+            ),
+            (
+                rows_of(REJECTED) == records.rejected,
+                "a line for each rejected record",
+            ),
+        ]
+        .into_iter()
+        .find_map(|(holds, rule)| (!holds).then(|| format!("a manifest that breaks: {rule}")))
+    }
+}
+
+impl Records {
+    /// `read = used + filtered + rejected + late + duplicate`.
+    #[must_use]
+    pub fn add_up(&self) -> bool {
+        let places = [
+            self.used,
+            self.filtered,
+            self.rejected,
+            self.late,
+            self.duplicate,
+        ];
+        places
+            .into_iter()
+            .try_fold(0_u64, u64::checked_add)
+            .is_some_and(|sum| sum == self.read)
+    }
+}
+
+impl From<&Error> for Reported {
+    fn from(error: &Error) -> Self {
+        let detail = error.detail().clone();
+        Self {
+            kind: detail.kind.name(),
+            doing: detail.doing,
+            place: detail.place,
+            expected: detail.expected,
+            found: detail.found,
+            advice: detail.advice,
+        }
+    }
+}
+
+/// A document as it is stored: indented JSON with a newline at its end.
+///
+/// # Errors
+/// 70; none of the documents has what JSON cannot hold.
+pub fn to_bytes(document: &impl Serialize) -> Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec_pretty(document)
+        .map_err(|cause| Error::defect("writing a document", cause.to_string()))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receipt(name: &str, rows: u64) -> Receipt {
+        Receipt {
+            name: name.to_owned(),
+            version_id: None,
+            bytes: 1,
+            sha256: sha256(b"x"),
+            rows,
+        }
+    }
+
+    fn manifest() -> Manifest {
+        Manifest {
+            identity: Identity::new("run-1", "0123", Mode::Batch),
+            ended_by: EndedBy::Finished,
+            started_at: utc(1_769_900_340_000_000),
+            ended_at: utc(1_769_900_340_500_000),
+            config: Map::new(),
+            query: "SELECT 1".to_owned(),
+            query_sha256: sha256(b"SELECT 1"),
+            task: (),
+            inputs: Inputs {
+                count: 1,
+                bytes: 5,
+                listing_sha256: sha256(b""),
+            },
+            shard: (),
+            records: Records {
+                read: 6,
+                used: 3,
+                filtered: 2,
+                rejected: 1,
+                ..Records::default()
+            },
+            artifacts: vec![
+                receipt("rollup.csv", 3),
+                receipt(INPUTS, 1),
+                receipt(REJECTED, 1),
+            ],
+            stream: (),
+            s3: Requests::default(),
+            peak_memory_bytes: 7,
+            cpu_seconds: 0.5,
+        }
+    }
+
+    #[test]
+    fn the_fields_come_in_the_order_of_the_contract() {
+        let bytes = manifest().to_bytes().unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        let fields: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("  \"")?.split_once('"'))
+            .map(|(name, _)| name)
+            .collect();
+        let want = "format program version target run_id nonce mode ended_by started_at ended_at config query \
+                    query_sha256 task inputs shard records artifacts stream s3 peak_memory_bytes cpu_seconds";
+        assert_eq!(fields, want.split(' ').collect::<Vec<_>>());
+        let docs = include_str!("../docs/artifacts.md");
+        for field in fields {
+            assert!(
+                docs.contains(&format!("`{field}`")),
+                "docs/artifacts.md lacks {field}"
+            );
+        }
+        assert!(text.contains("\"task\": null") && text.contains("\"ended_by\": \"finished\""));
+        assert!(
+            text.contains("\"started_at\": \"2026-01-31T22:59:00Z\""),
+            "{text}"
+        );
+        assert!(
+            text.contains("\"ended_at\": \"2026-01-31T22:59:00.5Z\""),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_not_sent() {
+        type Break = fn(&mut Manifest);
+        let breaks: [(&str, Break); 11] = [
+            ("format", |one| one.identity.format = 2),
+            ("one lost", |one| one.records.read = 7),
+            ("one twice", |one| one.records.used = 4),
+            ("wraps around", |one| one.records.used = u64::MAX),
+            ("stopped", |one| one.ended_by = EndedBy::Sigterm),
+            ("late", |one| (one.records.late, one.records.used) = (1, 2)),
+            ("another query", |one| one.query.push(' ')),
+            ("listed twice", |one| {
+                one.artifacts.push(receipt("rollup.csv", 0))
+            }),
+            ("a document", |one| one.artifacts.push(receipt(STARTED, 0))),
+            ("an input without a line", |one| one.inputs.count = 2),
+            ("a rejected record without a line", |one| {
+                drop(one.artifacts.pop())
+            }),
+        ];
+        assert_eq!(manifest().broken_rule(), None);
+        for (name, change) in breaks {
+            let mut broken = manifest();
+            change(&mut broken);
+            let error = broken.to_bytes().unwrap_err();
+            assert_eq!(error.kind(), Kind::Defect, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_manifest_of_one_mebibyte_and_one_byte_more() {
+        let sized = |bytes: usize| {
+            let mut manifest = manifest();
+            manifest.query = "x".repeat(bytes);
+            manifest.query_sha256 = sha256(manifest.query.as_bytes());
+            manifest
+        };
+        let around = sized(0).to_bytes().unwrap().len();
+        let most = sized(MANIFEST_BYTES - around);
+        assert_eq!(most.to_bytes().unwrap().len(), MANIFEST_BYTES);
+        let more = sized(MANIFEST_BYTES - around + 1);
+        assert_eq!(more.to_bytes().unwrap_err().kind(), Kind::Data);
+    }
+
+    #[test]
+    fn a_line_of_inputs() {
+        let line = |read| InputLine {
+            uri: "file:///a".to_owned(),
+            version_id: None,
+            etag: None,
+            bytes: Some(1),
+            compression: "none",
+            records: 3,
+            read,
+        };
+        let head = r#"{"uri":"file:///a","version_id":null,"etag":null,"bytes":1,"compression":"none","records":3"#;
+        for (read, want) in [
+            (ReadTo::Whole, r#""whole""#),
+            (ReadTo::ToRecord(3), r#"{"to_record":3}"#),
+        ] {
+            let text = serde_json::to_string(&line(read)).unwrap();
+            assert_eq!(text, format!("{head},\"read\":{want}}}"));
+        }
+    }
+}

@@ -1,0 +1,465 @@
+//! A tree of names to a plan of typed columns (SQL.md). The clauses are put together here; `names` knows columns and
+//! aliases, `literals` constants, `types` what may stand beside what; `operators`, `conditions` and `calls` type what computes,
+//! `aggregates` what folds, `groups` what a grouped query may show.
+//!
+//! While it is checked, an expression counts the columns of COLUMNS from 0 and, after them, the aggregate calls in
+//! order of appearance. The plan's own numbering is given at the end.
+
+mod aggregates;
+mod calls;
+mod conditions;
+mod groups;
+mod literals;
+mod names;
+mod operators;
+mod types;
+
+use super::ast::{self, GroupBy, Item, Select};
+use super::plan::{Aggregate, Expr, Node, OrderKey, Output, Plan, Rows, Shape};
+use super::{Problem, Span, same_name};
+use crate::limits::{EXPRESSION_HEIGHT, EXPRESSION_NODES};
+use crate::value::column::Column;
+use names::Alias;
+
+/// The plan of `select`, which was parsed from `text`, over `columns`.
+///
+/// Errors: the first problem of names or types, by clause: SELECT, WHERE, GROUP BY, HAVING, ORDER BY.
+pub(super) fn check(select: &Select, text: &str, columns: &[Column]) -> Result<Plan, Problem> {
+    if let Some(span) = select.distinct {
+        return Err(Problem::not_built(
+            span,
+            "SELECT DISTINCT",
+            "write GROUP BY ALL",
+        ));
+    }
+    let mut binder = Binder::new(text, columns);
+    let items = binder.items(&select.items)?;
+    let filter = binder.condition(select.filter.as_ref(), Clause::Where)?;
+    let keys = binder.keys(select.group_by.as_ref(), &items)?;
+    let having = binder.condition(select.having.as_ref(), Clause::Having)?;
+    let order = binder.order(&select.order_by, &items)?;
+    let grouped = keys.is_some() || having.is_some() || !binder.aggregates.is_empty();
+    let shown = items.iter().map(|item| item.expr.clone()).collect();
+    let mut plan = Plan {
+        columns: Vec::new(),
+        filter,
+        shape: if grouped {
+            let grouping = Grouping {
+                keys: keys.unwrap_or_default(),
+                having,
+                outputs: shown,
+                order,
+            };
+            Shape::Groups(binder.groups(select, grouping)?)
+        } else {
+            Shape::Rows(rows(select, shown)?)
+        },
+        outputs: items.into_iter().map(Checked::output).collect(),
+    };
+    number_columns(&mut plan, columns);
+    Ok(plan)
+}
+
+fn rows(select: &Select, outputs: Vec<Expr>) -> Result<Rows, Problem> {
+    if let Some(first) = select.order_by.first() {
+        let advice = "leave it out: rows keep the order of the input; or group them";
+        return Err(Problem::not_built(
+            first.expr.span,
+            "ORDER BY in a query without groups",
+            advice,
+        ));
+    }
+    Ok(Rows {
+        outputs,
+        limit: select.limit,
+    })
+}
+
+/// A grouped query's parts, still over the input's columns.
+struct Grouping {
+    keys: Vec<Expr>,
+    having: Option<Expr>,
+    outputs: Vec<Expr>,
+    order: Vec<OrderKey>,
+}
+
+/// An item of SELECT, checked.
+struct Checked {
+    name: String,
+    expr: Expr,
+}
+
+impl Checked {
+    fn output(self) -> Output {
+        Output {
+            name: self.name,
+            ty: self.expr.ty,
+        }
+    }
+}
+
+/// Where an expression stands: decides what it may hold and how a message calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Clause {
+    Select,
+    Where,
+    GroupBy,
+    Having,
+    OrderBy,
+}
+
+impl Clause {
+    fn name(self) -> &'static str {
+        match self {
+            Clause::Select => "SELECT",
+            Clause::Where => "WHERE",
+            Clause::GroupBy => "GROUP BY",
+            Clause::Having => "HAVING",
+            Clause::OrderBy => "ORDER BY",
+        }
+    }
+}
+
+/// What is known while a query is checked.
+struct Binder<'a> {
+    text: &'a str,
+    columns: &'a [Column],
+    /// Aliases that may be used: while SELECT is checked, those of earlier items.
+    aliases: Vec<Alias>,
+    /// Every distinct aggregate call so far.
+    aggregates: Vec<Aggregate>,
+    clause: Clause,
+    /// The aggregate call whose argument is being checked.
+    inside: Option<Span>,
+    /// Levels of the tree above.
+    depth: usize,
+    /// Nodes made so far.
+    nodes: usize,
+}
+
+impl<'a> Binder<'a> {
+    fn new(text: &'a str, columns: &'a [Column]) -> Self {
+        Self {
+            text,
+            columns,
+            aliases: Vec::new(),
+            aggregates: Vec::new(),
+            clause: Clause::Select,
+            inside: None,
+            depth: 0,
+            nodes: 0,
+        }
+    }
+
+    /// The items of SELECT, `*` as the columns it stands for.
+    fn items(&mut self, items: &[Item]) -> Result<Vec<Checked>, Problem> {
+        let mut checked: Vec<Checked> = Vec::new();
+        for item in items {
+            match item {
+                Item::Star(span) => {
+                    for column in 0..self.columns.len() {
+                        let item = self.star_item(column, *span);
+                        unique(&checked, &item.name, *span)?;
+                        checked.push(item);
+                    }
+                }
+                Item::Expr { expr, alias } => {
+                    let item = self.item(expr, alias.as_ref(), items)?;
+                    unique(
+                        &checked,
+                        &item.name,
+                        alias.as_ref().map_or(expr.span, |alias| alias.span),
+                    )?;
+                    checked.push(item);
+                }
+            }
+        }
+        Ok(checked)
+    }
+
+    fn star_item(&self, column: usize, span: Span) -> Checked {
+        Checked {
+            name: self
+                .columns
+                .get(column)
+                .map(|column| column.name.clone())
+                .unwrap_or_default(),
+            expr: self.column(column, span),
+        }
+    }
+
+    fn item(
+        &mut self,
+        expr: &ast::Expr,
+        alias: Option<&ast::Name>,
+        items: &[Item],
+    ) -> Result<Checked, Problem> {
+        let bound = self
+            .expr(expr)
+            .map_err(|problem| names::defined_later(problem, items, self.text))?;
+        if let Some(alias) = alias {
+            self.define(alias, &bound);
+            return Ok(Checked {
+                name: alias.text.clone(),
+                expr: bound,
+            });
+        }
+        if let (Node::Column(column), ast::Node::Name { .. }) = (&bound.node, &expr.node)
+            && *column < self.columns.len()
+        {
+            return Ok(self.star_item(*column, expr.span));
+        }
+        Err(Problem::new(
+            expr.span,
+            "AS and a name after an item that is no bare column",
+            expr.span.shown(self.text),
+            "write AS and the name that the output shall have",
+        ))
+    }
+
+    /// WHERE or HAVING.
+    fn condition(
+        &mut self,
+        condition: Option<&ast::Expr>,
+        clause: Clause,
+    ) -> Result<Option<Expr>, Problem> {
+        self.clause = clause;
+        condition
+            .map(|condition| {
+                let condition = self.expr(condition)?;
+                self.boolean(condition, clause.name())
+            })
+            .transpose()
+    }
+
+    /// GROUP BY; `None` where there is none.
+    fn keys(
+        &mut self,
+        group_by: Option<&GroupBy>,
+        items: &[Checked],
+    ) -> Result<Option<Vec<Expr>>, Problem> {
+        self.clause = Clause::GroupBy;
+        let mut keys: Vec<Expr> = Vec::new();
+        let mut add = |key: Expr| {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        };
+        match group_by {
+            None => return Ok(None),
+            Some(GroupBy::All) => {
+                let plain = items.iter().filter(|item| !self.has_aggregate(&item.expr));
+                plain.for_each(|item| add(item.expr.clone()));
+            }
+            Some(GroupBy::Items(list)) => {
+                for key in list {
+                    let bound = match self.position(key, items)? {
+                        Some(item) if self.has_aggregate(&item.expr) => {
+                            return Err(self.no_aggregate(key.span));
+                        }
+                        Some(item) => self.copy(&item.expr)?,
+                        None => self.expr(key)?,
+                    };
+                    add(bound);
+                }
+            }
+        }
+        Ok(Some(keys))
+    }
+
+    fn order(
+        &mut self,
+        order_by: &[ast::OrderItem],
+        items: &[Checked],
+    ) -> Result<Vec<OrderKey>, Problem> {
+        self.clause = Clause::OrderBy;
+        let keys = order_by.iter().map(|item| {
+            Ok(OrderKey {
+                expr: self.order_key(&item.expr, items)?,
+                direction: item.direction,
+                nulls: item.nulls,
+            })
+        });
+        keys.collect()
+    }
+
+    fn order_key(&mut self, expr: &ast::Expr, items: &[Checked]) -> Result<Expr, Problem> {
+        if let Some(item) = self.position(expr, items)? {
+            return self.copy(&item.expr);
+        }
+        if let ast::Node::Name { table: None, name } = &expr.node
+            && let Some(alias) = self.alias(name)
+        {
+            return self.expand(alias, expr.span);
+        }
+        if let ast::Node::Null | ast::Node::Boolean(_) | ast::Node::Text(_) = expr.node {
+            let found = format!("{}, a constant", expr.span.shown(self.text));
+            let advice = "name an output column or give its position, from 1";
+            return Err(Problem::new(expr.span, "what to order by", found, advice));
+        }
+        self.expr(expr)
+    }
+
+    /// The item that a bare number in GROUP BY or ORDER BY means.
+    fn position<'i>(
+        &self,
+        expr: &ast::Expr,
+        items: &'i [Checked],
+    ) -> Result<Option<&'i Checked>, Problem> {
+        let ast::Node::Number(digits) = &expr.node else {
+            return Ok(None);
+        };
+        let item = digits
+            .parse()
+            .ok()
+            .and_then(|position: usize| items.get(position.checked_sub(1)?));
+        item.map(Some).ok_or_else(|| {
+            let last = items.len();
+            let advice = format!(
+                "a number in {} counts the items of SELECT",
+                self.clause.name()
+            );
+            Problem::new(
+                expr.span,
+                format!("a position from 1 to {last}"),
+                digits.as_str(),
+                advice,
+            )
+        })
+    }
+
+    /// One expression, typed.
+    fn expr(&mut self, expr: &ast::Expr) -> Result<Expr, Problem> {
+        self.count(1, expr.span)?;
+        self.depth += 1;
+        let bound = self.node(expr);
+        self.depth -= 1;
+        bound
+    }
+
+    fn node(&mut self, expr: &ast::Expr) -> Result<Expr, Problem> {
+        let span = expr.span;
+        match &expr.node {
+            ast::Node::Null => Ok(literals::null(span)),
+            ast::Node::Boolean(value) => Ok(literals::boolean(*value, span)),
+            ast::Node::Number(digits) => literals::number(digits, span),
+            ast::Node::Text(text) => Ok(literals::text(text, span)),
+            ast::Node::Interval(_) => Err(self.stray_interval(span)),
+            ast::Node::Name { table, name } => self.name(table.as_ref(), name, span),
+            ast::Node::Unary(unary, arg) => self.unary(*unary, arg, span),
+            ast::Node::Binary(binary, left, right) => self.binary(*binary, left, right, span),
+            ast::Node::And(terms) => self.chain(Node::And, terms, "AND"),
+            ast::Node::Or(terms) => self.chain(Node::Or, terms, "OR"),
+            ast::Node::IsNull(not, arg) => self.is_null(*not, arg, span),
+            ast::Node::In(not, value, list) => self.in_list(*not, value, list, span),
+            ast::Node::Between(not, value, low, high) => {
+                self.between(*not, [value, low, high], span)
+            }
+            ast::Node::Case {
+                operand,
+                arms,
+                otherwise,
+            } => self.case(operand.as_deref(), arms, otherwise.as_deref(), span),
+            ast::Node::Cast(on_failure, arg, ty) => self.explicit_cast(*on_failure, arg, *ty, span),
+            ast::Node::Call(call) => self.call(call, span),
+        }
+    }
+
+    /// Counts `nodes` more.
+    fn count(&mut self, nodes: usize, span: Span) -> Result<(), Problem> {
+        self.nodes = self.nodes.saturating_add(nodes);
+        if self.nodes <= EXPRESSION_NODES {
+            return Ok(());
+        }
+        Err(Problem::new(
+            span,
+            format!("a query of at most {EXPRESSION_NODES} operations, its aliases written out"),
+            "more",
+            "use fewer aliases that are built on one another",
+        ))
+    }
+
+    /// Another copy of `expr`, counted.
+    fn copy(&mut self, expr: &Expr) -> Result<Expr, Problem> {
+        self.count(types::size(expr).nodes, expr.span)?;
+        Ok(expr.clone())
+    }
+
+    /// What `expr` covers of the query, to show in a message.
+    fn shown(&self, expr: &Expr) -> String {
+        expr.span.shown(self.text)
+    }
+
+    /// The same with its type: `qty, a BIGINT`.
+    fn shown_with_type(&self, expr: &Expr) -> String {
+        format!("{}, a {}", self.shown(expr), expr.ty)
+    }
+}
+
+/// Refuses a second output of one name.
+fn unique(items: &[Checked], name: &str, span: Span) -> Result<(), Problem> {
+    if items.iter().any(|item| same_name(&item.name, name)) {
+        let advice = "give one of them another name with AS; names match without case";
+        return Err(Problem::new(
+            span,
+            "output names that differ",
+            format!("{name} twice"),
+            advice,
+        ));
+    }
+    Ok(())
+}
+
+/// Chooses the columns that are read, those of the plan and those NOT NULL, and counts in them.
+fn number_columns(plan: &mut Plan, columns: &[Column]) {
+    let mut read: Vec<bool> = columns.iter().map(|column| column.not_null).collect();
+    for expr in over_columns(plan) {
+        mark(expr, &mut read);
+    }
+    plan.columns = (0..read.len())
+        .filter(|&column| read.get(column) == Some(&true))
+        .collect();
+    let numbers = plan.columns.clone();
+    for expr in over_columns(plan) {
+        renumber(expr, &numbers);
+    }
+}
+
+/// Every expression of the plan that is over the input's columns.
+fn over_columns(plan: &mut Plan) -> Vec<&mut Expr> {
+    let mut exprs: Vec<&mut Expr> = plan.filter.iter_mut().collect();
+    match &mut plan.shape {
+        Shape::Rows(rows) => exprs.extend(&mut rows.outputs),
+        Shape::Groups(groups) => {
+            exprs.extend(&mut groups.keys);
+            for aggregate in &mut groups.aggregates {
+                exprs.extend(&mut aggregate.args);
+                exprs.extend(&mut aggregate.filter);
+            }
+        }
+    }
+    exprs
+}
+
+fn mark(expr: &Expr, read: &mut [bool]) {
+    if let Node::Column(column) = expr.node
+        && let Some(read) = read.get_mut(column)
+    {
+        *read = true;
+    }
+    for child in expr.children() {
+        mark(child, read);
+    }
+}
+
+fn renumber(expr: &mut Expr, columns: &[usize]) {
+    if let Node::Column(column) = &mut expr.node {
+        // Always found: every column of the plan was marked.
+        *column = columns.binary_search(column).unwrap_or_default();
+    }
+    for child in expr.children_mut() {
+        renumber(child, columns);
+    }
+}
+
+const _: () = assert!(EXPRESSION_HEIGHT < EXPRESSION_NODES);

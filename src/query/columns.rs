@@ -1,0 +1,425 @@
+//! COLUMNS and RECORDS: which columns there are, how they are written and where in a record they stand (SPEC 4).
+
+use super::lex::{Kind, Tokens, unquoted};
+use super::parse::is_reserved;
+use super::types::{self, Written};
+use super::{Problem, Span, same_name};
+use crate::limits::{COLUMNS, JSON_DEPTH, QUERY_BYTES};
+use crate::value::Type;
+use crate::value::column::{Column, Form, Path, Source, Step};
+
+/// What a source may be, by the format of the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// CSV with a header: names or positions.
+    Csv,
+    /// CSV without a header: positions.
+    CsvWithoutHeader,
+    /// Paths.
+    Json,
+}
+
+/// The columns of `text`, `name TYPE [FROM source] [NOT NULL], …`.
+///
+/// Errors: every problem of it; after one, reading goes on at the next comma.
+pub fn parse_columns(text: &str, family: Family) -> Result<Vec<Column>, Vec<Problem>> {
+    if text.len() > QUERY_BYTES {
+        let found = format!("{} bytes", text.len());
+        let expected = format!("COLUMNS of at most {QUERY_BYTES} bytes");
+        return Err(vec![Problem::new(
+            Span::default(),
+            expected,
+            found,
+            "shorten it",
+        )]);
+    }
+    let tokens = Tokens::new(text).map_err(|problem| vec![problem])?;
+    let mut reader = Reader { text, tokens };
+    let mut columns: Vec<Column> = Vec::new();
+    let mut problems = Vec::new();
+    loop {
+        let start = reader.tokens.token().span;
+        match reader.column(family, &columns) {
+            Ok(column) if columns.len() == COLUMNS => {
+                problems.push(too_many(start, &column));
+                break;
+            }
+            Ok(column) => columns.push(column),
+            Err(problem) => {
+                problems.push(problem);
+                reader.skip_definition();
+            }
+        }
+        if !reader.tokens.accept_symbol(",") {
+            break;
+        }
+    }
+    if problems.is_empty() {
+        Ok(columns)
+    } else {
+        Err(problems)
+    }
+}
+
+/// The path of RECORDS, such as `data[*]`: an array, whose every element is a record. `[*]` alone is a document that
+/// is the array.
+///
+/// Errors: no path; a path that does not end in `[*]`.
+pub fn parse_path(text: &str) -> Result<Path, Problem> {
+    let mut reader = Reader {
+        text,
+        tokens: Tokens::new(text)?,
+    };
+    let mut steps = Vec::new();
+    if !reader.tokens.at_symbol("[") {
+        steps.push(reader.key("a path")?);
+    }
+    reader.steps(&mut steps)?;
+    let each = reader.tokens.token();
+    if !(reader.tokens.accept_symbol("[")
+        && reader.tokens.accept_symbol("*")
+        && reader.tokens.accept_symbol("]"))
+    {
+        let advice = "RECORDS names an array, whose elements are the records, as in data[*]";
+        return Err(Problem::new(
+            each.span,
+            "[*] after the path",
+            reader.found(),
+            advice,
+        ));
+    }
+    steps.push(Step::Each);
+    if reader.tokens.token().kind != Kind::End {
+        let advice = "name what is inside a record in COLUMNS";
+        return Err(Problem::new(
+            reader.tokens.token().span,
+            "nothing after [*]",
+            reader.found(),
+            advice,
+        ));
+    }
+    Ok(Path(steps))
+}
+
+fn too_many(span: Span, column: &Column) -> Problem {
+    Problem::new(
+        span,
+        format!("at most {COLUMNS} columns"),
+        format!("column {} as number {}", column.name, COLUMNS + 1),
+        "declare only what the query uses: other fields need no column",
+    )
+}
+
+/// The two sources that a stream has and finite input has not.
+const OF_STREAMS: [&str; 2] = ["received_at", "feed"];
+
+struct Reader<'a> {
+    text: &'a str,
+    tokens: Tokens<'a>,
+}
+
+impl Reader<'_> {
+    /// The next token, for a message.
+    fn found(&self) -> String {
+        let token = self.tokens.token();
+        match token.kind {
+            Kind::End => "the end of the text".to_owned(),
+            Kind::Word(_) | Kind::Quoted(_) | Kind::Text(_) | Kind::Number(_) | Kind::Symbol(_) => {
+                token.span.shown(self.text)
+            }
+        }
+    }
+
+    /// The next token is not what was `expected`.
+    fn unexpected(&self, expected: &str, advice: &str) -> Problem {
+        Problem::new(self.tokens.token().span, expected, self.found(), advice)
+    }
+
+    /// Goes on to the comma that ends the definition; one between parentheses does not.
+    fn skip_definition(&mut self) {
+        let mut depth = 0_usize;
+        loop {
+            match self.tokens.token().kind {
+                Kind::End => return,
+                Kind::Symbol(",") if depth == 0 => return,
+                Kind::Symbol("(") => depth += 1,
+                Kind::Symbol(")") => depth = depth.saturating_sub(1),
+                Kind::Word(_)
+                | Kind::Quoted(_)
+                | Kind::Text(_)
+                | Kind::Number(_)
+                | Kind::Symbol(_) => {}
+            }
+            self.tokens.advance();
+        }
+    }
+
+    /// `name TYPE [FROM source] [NOT NULL]`, up to a comma or the end.
+    fn column(&mut self, family: Family, known: &[Column]) -> Result<Column, Problem> {
+        let start = self.tokens.token().span;
+        let name = self.name()?;
+        let form = self.form()?;
+        let source = match self.tokens.accept_word("FROM") {
+            true => self.source(family)?,
+            false => own_name(&name, family, start)?,
+        };
+        let not_null = self.tokens.accept_word("NOT");
+        if not_null && !self.tokens.accept_word("NULL") {
+            return Err(self.unexpected(
+                "NULL after NOT",
+                "a column that must have a value is NOT NULL",
+            ));
+        }
+        if !matches!(self.tokens.token().kind, Kind::End | Kind::Symbol(",")) {
+            return Err(self.unexpected("FROM, NOT NULL, a comma or the end", DEFINITION));
+        }
+        if known.iter().any(|column| same_name(&column.name, &name)) {
+            let advice =
+                "names match without case: give one of them another name and its source by FROM";
+            return Err(Problem::new(
+                start,
+                "column names that differ",
+                format!("{name} twice"),
+                advice,
+            ));
+        }
+        Ok(Column {
+            name,
+            form,
+            source,
+            not_null,
+        })
+    }
+
+    fn name(&mut self) -> Result<String, Problem> {
+        let name = match self.tokens.token().kind {
+            Kind::Word(word) if is_reserved(word) => {
+                return Err(self.unexpected(
+                    "a column's name",
+                    &format!("{word} is a reserved word: write \"{word}\""),
+                ));
+            }
+            Kind::Word(word) => word.to_owned(),
+            Kind::Quoted(raw) if !raw.is_empty() => unquoted(raw, '"'),
+            Kind::Quoted(_) | Kind::Text(_) | Kind::Number(_) | Kind::Symbol(_) | Kind::End => {
+                return Err(self.unexpected("a column's name", DEFINITION));
+            }
+        };
+        self.tokens.advance();
+        Ok(name)
+    }
+
+    fn form(&mut self) -> Result<Form, Problem> {
+        let token = self.tokens.token();
+        let written = types::named(token, self.text)?;
+        self.tokens.advance();
+        match written {
+            Written::Form(Form::Plain(Type::HugeInt)) => {
+                let advice = "write DECIMAL(38,0), or BIGINT where the values fit 64 bits";
+                Err(Problem::new(
+                    token.span,
+                    "a type of a column",
+                    "HUGEINT",
+                    advice,
+                ))
+            }
+            Written::Form(form) => Ok(form),
+            Written::Decimal => self.decimal(token.span),
+        }
+    }
+
+    /// `(precision, scale)` after DECIMAL.
+    fn decimal(&mut self, decimal: Span) -> Result<Form, Problem> {
+        if !self.tokens.accept_symbol("(") {
+            return Err(types::bare_decimal(decimal));
+        }
+        let precision = self.tokens.advance();
+        if !self.tokens.accept_symbol(",") {
+            return Err(self.unexpected("a comma and the scale", "as in DECIMAL(18,2)"));
+        }
+        let scale = self.tokens.advance();
+        let ty = types::decimal(precision, scale, self.text)?;
+        if !self.tokens.accept_symbol(")") {
+            return Err(self.unexpected(") after the scale", "as in DECIMAL(18,2)"));
+        }
+        Ok(Form::Plain(ty))
+    }
+
+    fn source(&mut self, family: Family) -> Result<Source, Problem> {
+        if self.tokens.at_symbol("@") {
+            return self.special();
+        }
+        match family {
+            Family::Json => self.path(),
+            Family::Csv | Family::CsvWithoutHeader => self.field(family),
+        }
+    }
+
+    /// `@object`; the others of SPEC 4 are refused by name.
+    fn special(&mut self) -> Result<Source, Problem> {
+        let at = self.tokens.advance().span;
+        let word = match self.tokens.token().kind {
+            Kind::Word(word) => word,
+            Kind::Quoted(_) | Kind::Text(_) | Kind::Number(_) | Kind::Symbol(_) | Kind::End => "",
+        };
+        if same_name(word, "object") {
+            self.tokens.advance();
+            return Ok(Source::Object);
+        }
+        let span = at.to(self.tokens.token().span);
+        if OF_STREAMS.iter().any(|known| same_name(known, word)) {
+            let advice = "only a stream, or what one captured, has it; a batch has @object";
+            return Err(Problem::new(
+                span,
+                "a source of finite input",
+                format!("@{word}"),
+                advice,
+            ));
+        }
+        Err(Problem::new(
+            span,
+            "@object",
+            span.shown(self.text),
+            "it is the URI of the record's object",
+        ))
+    }
+
+    /// A CSV field: a position, or a header's name where there is a header.
+    fn field(&mut self, family: Family) -> Result<Source, Problem> {
+        let token = self.tokens.token();
+        let advice = "write the header's name, in double quotes where it is no plain word, or the position from 1";
+        let source = match token.kind {
+            Kind::Number(digits) => position(digits, token.span)?,
+            Kind::Word(word) if is_reserved(word) => {
+                return Err(self.unexpected(
+                    "a CSV header's name or position",
+                    &format!("write \"{word}\""),
+                ));
+            }
+            Kind::Word(word) => header(word.to_owned(), family, token.span)?,
+            Kind::Quoted(raw) if !raw.is_empty() => header(unquoted(raw, '"'), family, token.span)?,
+            Kind::Quoted(_) | Kind::Text(_) | Kind::Symbol(_) | Kind::End => {
+                return Err(self.unexpected("a CSV header's name or position", advice));
+            }
+        };
+        self.tokens.advance();
+        if self.tokens.at_symbol(".") || self.tokens.at_symbol("[") {
+            return Err(self.unexpected(
+                "FROM header",
+                "paths are for JSON; quote a header that holds a point",
+            ));
+        }
+        Ok(source)
+    }
+
+    fn path(&mut self) -> Result<Source, Problem> {
+        let start = self.tokens.token().span;
+        let mut steps = Vec::new();
+        if !self.tokens.at_symbol("[") {
+            steps.push(self.key("a JSON path")?);
+        }
+        self.steps(&mut steps)?;
+        if self.tokens.at_symbol("[") {
+            let advice = "RECORDS makes a record of each element; a column is one value";
+            return Err(self.unexpected("an index from 0", advice));
+        }
+        if steps.len() > JSON_DEPTH {
+            let expected = format!("a path of at most {JSON_DEPTH} steps");
+            let found = format!("{} steps", steps.len());
+            return Err(Problem::new(
+                self.tokens.since(start),
+                expected,
+                found,
+                "deeper JSON is refused anyway",
+            ));
+        }
+        Ok(Source::Path(Path(steps)))
+    }
+
+    /// All that follow the first: `.key` and `[index]`, up to `[*]` or what is no step.
+    fn steps(&mut self, steps: &mut Vec<Step>) -> Result<(), Problem> {
+        loop {
+            if self.tokens.accept_symbol(".") {
+                steps.push(self.key("a key after the point")?);
+            } else if self.tokens.at_symbol("[") && !self.tokens.symbol_ahead(1, "*") {
+                self.tokens.advance();
+                steps.push(self.index()?);
+            } else if let Kind::Number(_) = self.tokens.token().kind {
+                return Err(self.unexpected(
+                    "a key",
+                    "a key that starts with a digit stands in double quotes",
+                ));
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
+    fn key(&mut self, expected: &str) -> Result<Step, Problem> {
+        let key = match self.tokens.token().kind {
+            Kind::Word(word) => word.to_owned(),
+            Kind::Quoted(raw) => unquoted(raw, '"'),
+            Kind::Number(_) => {
+                let advice =
+                    "positions are for CSV; a key that starts with a digit stands in double quotes";
+                return Err(self.unexpected(expected, advice));
+            }
+            Kind::Text(_) | Kind::Symbol(_) | Kind::End => {
+                return Err(self.unexpected(
+                    expected,
+                    "write keys and indices, as in data.p or \"odd name\".x[0]",
+                ));
+            }
+        };
+        self.tokens.advance();
+        Ok(Step::Key(key))
+    }
+
+    fn index(&mut self) -> Result<Step, Problem> {
+        let index = match self.tokens.token().kind {
+            Kind::Number(digits) => digits.parse().ok(),
+            Kind::Word(_) | Kind::Quoted(_) | Kind::Text(_) | Kind::Symbol(_) | Kind::End => None,
+        };
+        let Some(index) = index else {
+            return Err(self.unexpected(
+                "an index from 0",
+                "a key that is no word is written .\"odd name\"",
+            ));
+        };
+        self.tokens.advance();
+        if !self.tokens.accept_symbol("]") {
+            return Err(self.unexpected("] after the index", "an index is a number from 0"));
+        }
+        Ok(Step::Index(index))
+    }
+}
+
+const DEFINITION: &str = "a column is name TYPE [FROM source] [NOT NULL]";
+
+/// The source of a column that names none.
+fn own_name(name: &str, family: Family, span: Span) -> Result<Source, Problem> {
+    match family {
+        Family::Json => Ok(Source::Path(Path(vec![Step::Key(name.to_owned())]))),
+        Family::Csv | Family::CsvWithoutHeader => header(name.to_owned(), family, span),
+    }
+}
+
+fn header(name: String, family: Family, span: Span) -> Result<Source, Problem> {
+    if family == Family::CsvWithoutHeader {
+        let advice = "CSV_HEADER is absent, so that fields have no names: write FROM and the position, from 1";
+        return Err(Problem::new(span, "FROM position", name, advice));
+    }
+    Ok(Source::Header(name))
+}
+
+fn position(digits: &str, span: Span) -> Result<Source, Problem> {
+    match digits.parse() {
+        Ok(position) if position > 0 => Ok(Source::Position(position)),
+        _ => Err(Problem::new(
+            span,
+            "a position from 1",
+            digits,
+            "positions count the fields of a line, the first is 1",
+        )),
+    }
+}

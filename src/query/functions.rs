@@ -1,0 +1,299 @@
+//! The one table of functions (SPEC 5): their names, arities, what the checker makes of them, and one line for docs.
+//! What SPEC 5 has and this version does not is in it too, so that it is refused by name and never called unknown.
+
+use super::plan::{AggregateFunction, Function};
+use super::{same_name, suggest};
+
+/// One function.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// In lower case.
+    pub name: &'static str,
+    /// Its arguments, as docs and messages show them.
+    pub args: &'static str,
+    /// Fewest arguments.
+    pub least: usize,
+    /// Most arguments.
+    pub most: usize,
+    /// How a call is checked and what node it makes.
+    pub rule: Rule,
+    /// One line for docs.
+    pub doc: &'static str,
+}
+
+/// How a call is checked and what node it makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// One value a group.
+    Aggregate(AggregateFunction),
+    /// One argument or two as DOUBLE; the result is DOUBLE.
+    Doubles(Function),
+    /// A constant.
+    Pi,
+    /// Any number; the type stays.
+    Abs,
+    /// Any number, and a constant number of digits.
+    Round,
+    /// `floor` and `ceil`: DECIMAL loses its scale, integers become DOUBLE.
+    Whole(Function),
+    /// The first that is not NULL.
+    Coalesce,
+    /// NULL where both are equal, as a CASE.
+    NullIf,
+    /// A constant interval, a TIMESTAMP.
+    TimeBucket,
+    /// A constant unit that is a length, a TIMESTAMP.
+    DateTrunc,
+    /// A constant unit, a TIMESTAMP.
+    DatePart,
+    /// A TIMESTAMP.
+    EpochMs,
+    /// In SPEC 5, not built yet.
+    NotBuilt(Kind),
+    /// Refused for ever; what to write instead.
+    Instead(&'static str),
+}
+
+/// The two kinds of function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One value a row.
+    Scalar,
+    /// One value a group.
+    Aggregate,
+}
+
+impl Entry {
+    /// Which kind it is; `None` for what is refused for ever.
+    #[must_use]
+    pub fn kind(&self) -> Option<Kind> {
+        match self.rule {
+            Rule::Aggregate(_) | Rule::NotBuilt(Kind::Aggregate) => Some(Kind::Aggregate),
+            Rule::Instead(_) => None,
+            Rule::Doubles(_)
+            | Rule::Pi
+            | Rule::Abs
+            | Rule::Round
+            | Rule::Whole(_)
+            | Rule::Coalesce
+            | Rule::NullIf
+            | Rule::TimeBucket
+            | Rule::DateTrunc
+            | Rule::DatePart
+            | Rule::EpochMs
+            | Rule::NotBuilt(Kind::Scalar) => Some(Kind::Scalar),
+        }
+    }
+
+    /// A call of it, to show.
+    #[must_use]
+    pub fn usage(&self) -> String {
+        format!("{}({})", self.name, self.args)
+    }
+
+    /// Whether this version computes it.
+    #[must_use]
+    pub fn is_built(&self) -> bool {
+        !matches!(self.rule, Rule::NotBuilt(_) | Rule::Instead(_))
+    }
+}
+
+/// The function of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Entry> {
+    FUNCTIONS.iter().find(|entry| same_name(entry.name, name))
+}
+
+/// The nearest name of a function that is part of the language.
+#[must_use]
+pub fn nearest(name: &str) -> Option<&'static str> {
+    let known = FUNCTIONS.iter().filter(|entry| entry.kind().is_some());
+    suggest::nearest(name, known.map(|entry| entry.name))
+}
+
+/// Most arguments of what takes any number.
+const ANY: usize = usize::MAX;
+
+/// Arities and rules of the rows below. A row is the name, its arguments as docs and messages show them, how it is
+/// checked, and its line.
+const fn aggregate(
+    name: &'static str,
+    args: &'static str,
+    count: usize,
+    function: AggregateFunction,
+    doc: &'static str,
+) -> Entry {
+    row(name, args, [count, count], Rule::Aggregate(function), doc)
+}
+
+const fn double(
+    name: &'static str,
+    args: &'static str,
+    count: usize,
+    function: Function,
+    doc: &'static str,
+) -> Entry {
+    row(name, args, [count, count], Rule::Doubles(function), doc)
+}
+
+const fn later(name: &'static str, args: &'static str, kind: Kind, doc: &'static str) -> Entry {
+    row(name, args, [0, ANY], Rule::NotBuilt(kind), doc)
+}
+
+const fn instead(name: &'static str, advice: &'static str) -> Entry {
+    row(name, "…", [0, ANY], Rule::Instead(advice), "")
+}
+
+const fn row(
+    name: &'static str,
+    args: &'static str,
+    [least, most]: [usize; 2],
+    rule: Rule,
+    doc: &'static str,
+) -> Entry {
+    Entry {
+        name,
+        args,
+        least,
+        most,
+        rule,
+        doc,
+    }
+}
+
+/// Every function that has a name of its own; CAST, CASE and the operators are syntax.
+#[rustfmt::skip]
+pub const FUNCTIONS: &[Entry] = &[
+    row("count", "* or x", [0, 1], Rule::Aggregate(AggregateFunction::Count), "rows, or rows where x is not NULL"),
+    aggregate("sum", "x", 1, AggregateFunction::Sum, "the exact sum"),
+    aggregate("avg", "x", 1, AggregateFunction::Avg, "the exact mean, rounded once"),
+    aggregate("min", "x", 1, AggregateFunction::Min, "the smallest value"),
+    aggregate("max", "x", 1, AggregateFunction::Max, "the largest value"),
+    aggregate("arg_min", "value, key", 2, AggregateFunction::ArgMin, "the value where the key is smallest"),
+    aggregate("arg_max", "value, key", 2, AggregateFunction::ArgMax, "the value where the key is largest"),
+    aggregate("first", "x", 1, AggregateFunction::First, "the value of the first record, in input order"),
+    aggregate("last", "x", 1, AggregateFunction::Last, "the value of the last record, in input order"),
+    aggregate("regr_slope", "y, x", 2, AggregateFunction::RegrSlope, "the slope of the line through the points (x, y)"),
+    later("median", "x", Kind::Aggregate, "the middle value"),
+    later("quantile_cont", "x, fraction", Kind::Aggregate, "the interpolated quantile"),
+    later("quantile_disc", "x, fraction", Kind::Aggregate, "the quantile that is a value"),
+    later("stddev", "x", Kind::Aggregate, "as stddev_samp"),
+    later("stddev_samp", "x", Kind::Aggregate, "the standard deviation of a sample"),
+    later("stddev_pop", "x", Kind::Aggregate, "the standard deviation of a population"),
+    later("var_samp", "x", Kind::Aggregate, "the variance of a sample"),
+    later("var_pop", "x", Kind::Aggregate, "the variance of a population"),
+    later("corr", "y, x", Kind::Aggregate, "the correlation"),
+    later("covar_samp", "y, x", Kind::Aggregate, "the covariance of a sample"),
+    later("covar_pop", "y, x", Kind::Aggregate, "the covariance of a population"),
+    later("regr_intercept", "y, x", Kind::Aggregate, "where the line through the points meets x = 0"),
+    later("regr_r2", "y, x", Kind::Aggregate, "how well the line through the points fits"),
+    later("bool_and", "x", Kind::Aggregate, "whether all are true"),
+    later("bool_or", "x", Kind::Aggregate, "whether one is true"),
+    row("abs", "x", [1, 1], Rule::Abs, "x without its sign"),
+    row("round", "x, digits", [1, 2], Rule::Round, "x to so many digits after the point, half away from zero"),
+    row("floor", "x", [1, 1], Rule::Whole(Function::Floor), "the next whole number below"),
+    row("ceil", "x", [1, 1], Rule::Whole(Function::Ceil), "the next whole number above"),
+    double("sqrt", "x", 1, Function::Sqrt, "the square root"),
+    double("pow", "x, y", 2, Function::Power, "x to the power of y"),
+    double("sin", "x", 1, Function::Sin, "the sine of radians"),
+    row("pi", "", [0, 0], Rule::Pi, "3.141592653589793"),
+    row("coalesce", "x, …", [1, ANY], Rule::Coalesce, "the first that is not NULL"),
+    row("nullif", "x, y", [2, 2], Rule::NullIf, "x, NULL where it equals y"),
+    row("time_bucket", "INTERVAL '…', ts", [2, 2], Rule::TimeBucket, "the start of the bucket of that width"),
+    row("date_trunc", "'unit', ts", [2, 2], Rule::DateTrunc, "the start of the unit"),
+    row("date_part", "'unit', ts", [2, 2], Rule::DatePart, "that part of the time; also extract(unit FROM ts)"),
+    row("epoch_ms", "ts", [1, 1], Rule::EpochMs, "milliseconds since 1970, half away from zero"),
+    later("exp", "x", Kind::Scalar, "e to the power of x"),
+    later("ln", "x", Kind::Scalar, "the natural logarithm"),
+    later("log10", "x", Kind::Scalar, "the logarithm to base 10"),
+    later("cos", "x", Kind::Scalar, "the cosine of radians"),
+    later("tan", "x", Kind::Scalar, "the tangent of radians"),
+    later("greatest", "x, …", Kind::Scalar, "the largest that is not NULL"),
+    later("least", "x, …", Kind::Scalar, "the smallest that is not NULL"),
+    later("sign", "x", Kind::Scalar, "-1, 0 or 1"),
+    later("lower", "text", Kind::Scalar, "in lower case"),
+    later("upper", "text", Kind::Scalar, "in upper case"),
+    later("length", "text", Kind::Scalar, "how many code points"),
+    later("substr", "text, start, length", Kind::Scalar, "a part of the text"),
+    later("trim", "text", Kind::Scalar, "without blanks around it"),
+    later("replace", "text, old, new", Kind::Scalar, "with each occurrence replaced"),
+    later("starts_with", "text, start", Kind::Scalar, "whether it starts so"),
+    later("contains", "text, part", Kind::Scalar, "whether it holds the part"),
+    later("epoch", "ts", Kind::Scalar, "seconds since 1970, with their fraction"),
+    later("make_timestamp", "year, month, day, hour, minute, second", Kind::Scalar, "a TIMESTAMP from its parts, or from microseconds"),
+    instead("mean", "write avg"),
+    instead("argmin", "write arg_min"),
+    instead("argmax", "write arg_max"),
+    instead("min_by", "write arg_min"),
+    instead("max_by", "write arg_max"),
+    instead("any_value", "write first, which may be NULL, or min"),
+    instead("count_if", "write count(*) FILTER (WHERE …)"),
+    instead("countif", "write count(*) FILTER (WHERE …)"),
+    instead("approx_count_distinct", "write count(DISTINCT …), which is exact"),
+    instead("variance", "write var_samp"),
+    instead("quantile", "write quantile_disc"),
+    instead("percentile_cont", "write quantile_cont(x, fraction)"),
+    instead("percentile_disc", "write quantile_disc(x, fraction)"),
+    instead("list", "windrow has no lists: write one row a value"),
+    instead("array_agg", "windrow has no lists: write one row a value"),
+    instead("string_agg", "windrow does not join texts of several rows"),
+    instead("row_number", "there are no window functions; row-wise output keeps the input's order"),
+    instead("unnest", "RECORDS makes records of the elements of an array"),
+    instead("power", "write pow"),
+    instead("ceiling", "write ceil"),
+    instead("log", "write log10 or ln"),
+    instead("mod", "write a % b"),
+    instead("if", "write CASE WHEN … THEN … ELSE … END"),
+    instead("ifnull", "write COALESCE"),
+    instead("substring", "write substr"),
+    instead("char_length", "write length"),
+    instead("strlen", "write length, which counts code points"),
+    instead("concat", "write a || b"),
+    instead("prefix", "write starts_with"),
+    instead("year", "write date_part('year', ts)"),
+    instead("month", "write date_part('month', ts)"),
+    instead("day", "write date_part('day', ts)"),
+    instead("hour", "write date_part('hour', ts)"),
+    instead("minute", "write date_part('minute', ts)"),
+    instead("second", "write date_part('second', ts)"),
+    instead("datetrunc", "write date_trunc"),
+    instead("datepart", "write date_part"),
+    instead("date_diff", "subtract epoch_ms(…) of both"),
+    instead("datediff", "subtract epoch_ms(…) of both"),
+    instead("strptime", "ISO 8601 text is read by CAST(… AS TIMESTAMP)"),
+    instead("strftime", "use date_part and date_trunc"),
+    instead("to_timestamp", "declare the column TIMESTAMP_S in COLUMNS, or use make_timestamp"),
+    instead("now", "the same input gives the same result: write the time as a constant"),
+    instead("today", "the same input gives the same result: write the time as a constant"),
+    instead("random", "the same input gives the same result: compute a number from a column"),
+    instead("regexp_matches", "windrow has no regular expressions: use LIKE"),
+    instead("columns", "list the columns"),
+    instead("current_timestamp", "the same input gives the same result: write the time as a constant"),
+    instead("current_date", "the same input gives the same result: write the time as a constant"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_lower_case_and_once() {
+        for (index, entry) in FUNCTIONS.iter().enumerate() {
+            assert_eq!(entry.name, entry.name.to_lowercase(), "{}", entry.name);
+            assert!(
+                FUNCTIONS[..index]
+                    .iter()
+                    .all(|other| other.name != entry.name),
+                "{} twice",
+                entry.name
+            );
+            assert!(entry.least <= entry.most, "{}", entry.name);
+            assert_eq!(
+                entry.doc.is_empty(),
+                entry.kind().is_none(),
+                "{}",
+                entry.name
+            );
+        }
+    }
+}

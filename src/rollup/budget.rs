@@ -1,0 +1,186 @@
+//! The bytes of state that all threads of a run may hold together (SPEC 11), and vectors that are charged for them.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes of state held, and how many may be. Shared by the threads of a run.
+#[derive(Debug)]
+pub struct Budget {
+    used_bytes: AtomicU64,
+    limit_bytes: u64,
+}
+
+/// More state was asked for than the limit allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exceeded {
+    /// What would have been held.
+    pub bytes: u64,
+    /// What may be.
+    pub limit_bytes: u64,
+}
+
+impl Budget {
+    /// Nothing held, `limit_bytes` allowed.
+    #[must_use]
+    pub fn new(limit_bytes: u64) -> Self {
+        Self {
+            used_bytes: AtomicU64::new(0),
+            limit_bytes,
+        }
+    }
+
+    /// Bytes held now.
+    #[must_use]
+    pub fn used_bytes(&self) -> u64 {
+        self.used_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Takes `bytes` more, before they are allocated; nothing is taken where that would pass the limit.
+    pub fn charge(&self, bytes: u64) -> Result<(), Exceeded> {
+        // Only the sum is shared, no data: no ordering is needed.
+        self.used_bytes
+            .try_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+                used.checked_add(bytes)
+                    .filter(|&used| used <= self.limit_bytes)
+            })
+            .map(|_| ())
+            .map_err(|used| Exceeded {
+                bytes: used.saturating_add(bytes),
+                limit_bytes: self.limit_bytes,
+            })
+    }
+
+    /// Gives back `bytes` that were charged.
+    pub fn release(&self, bytes: u64) {
+        self.used_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Display for Exceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} bytes of state where {} are allowed",
+            self.bytes, self.limit_bytes
+        )
+    }
+}
+
+/// Bytes charged to a budget, given back when dropped.
+#[derive(Debug)]
+pub(super) struct Charge {
+    budget: Arc<Budget>,
+    bytes: u64,
+}
+
+impl Charge {
+    pub(super) fn new(budget: &Arc<Budget>) -> Self {
+        Self {
+            budget: Arc::clone(budget),
+            bytes: 0,
+        }
+    }
+
+    /// Takes `bytes` more.
+    pub(super) fn add(&mut self, bytes: usize) -> Result<(), Exceeded> {
+        let bytes = bytes as u64;
+        self.budget.charge(bytes)?;
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    fn release(&mut self, bytes: u64) {
+        self.budget.release(bytes);
+        self.bytes -= bytes;
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.budget.release(self.bytes);
+    }
+}
+
+/// A vector whose room is charged. Invariant: `charge` is for exactly the capacity of `items`.
+#[derive(Debug)]
+pub(super) struct Charged<T> {
+    items: Vec<T>,
+    charge: Charge,
+}
+
+/// Smallest room that is asked for, so that few groups do not grow at every one.
+const LEAST_ROOM: usize = 16;
+
+impl<T> Charged<T> {
+    pub(super) fn new(budget: &Arc<Budget>) -> Self {
+        Self {
+            items: Vec::new(),
+            charge: Charge::new(budget),
+        }
+    }
+
+    /// The budget that is charged.
+    pub(super) fn budget(&self) -> &Arc<Budget> {
+        &self.charge.budget
+    }
+
+    /// Room for `more` items without another charge. Old and new copy count together while one is copied.
+    pub(super) fn reserve(&mut self, more: usize) -> Result<(), Exceeded> {
+        let (length, old) = (self.items.len(), self.items.capacity());
+        let needed = length.saturating_add(more);
+        if needed <= old {
+            return Ok(());
+        }
+        // By half, since state lives at its size for long, and growth is seldom.
+        let new = needed.max(old + old / 2).max(LEAST_ROOM);
+        self.charge.add(new.saturating_mul(size_of::<T>()))?;
+        self.items.reserve_exact(new - length);
+        self.charge.release((old * size_of::<T>()) as u64);
+        Ok(())
+    }
+
+    /// Whether one more item would need more room.
+    pub(super) fn is_full(&self, more: usize) -> bool {
+        self.items.len().saturating_add(more) > self.items.capacity()
+    }
+
+    /// Drops the items past `length`; the room stays.
+    pub(super) fn truncate(&mut self, length: usize) {
+        self.items.truncate(length);
+    }
+}
+
+impl<T: Clone> Charged<T> {
+    /// Grows to `length` items with copies of `item`; never shrinks.
+    pub(super) fn grow(&mut self, length: usize, item: T) -> Result<(), Exceeded> {
+        let more = length.saturating_sub(self.items.len());
+        self.reserve(more)?;
+        if more > 0 {
+            self.items.resize(length, item);
+        }
+        Ok(())
+    }
+
+    /// Appends `items`.
+    pub(super) fn extend(&mut self, items: &[T]) -> Result<(), Exceeded> {
+        self.reserve(items.len())?;
+        self.items.extend_from_slice(items);
+        Ok(())
+    }
+}
+
+impl<T> Deref for Charged<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.items
+    }
+}
+
+impl<T> DerefMut for Charged<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.items
+    }
+}

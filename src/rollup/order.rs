@@ -1,0 +1,244 @@
+//! The results of a rollup: HAVING, ORDER BY, LIMIT, then the outputs, in batches and only for the groups that stay
+//! (SQL.md, Order and Evaluation). What is dropped is not evaluated further, so that it cannot fail.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use super::aggregate::{Aggregator, vector};
+use super::budget::{Budget, Charged};
+use super::cells::Cells;
+use super::{Failure, Holder};
+use crate::limits::BATCH_ROWS;
+use crate::query::Problem;
+use crate::query::eval::{ColumnSet, Kept, columns_read, evaluate, filter};
+use crate::query::plan::{Direction, Expr, Groups, Nulls};
+use crate::value::vector::{Batch, Data, Vector};
+
+/// Groups and their states, in the order of the output; handed out batch by batch.
+#[derive(Debug)]
+pub struct Results<'p> {
+    plan: &'p Groups,
+    states: States<'p>,
+    order: Charged<u32>,
+    next: usize,
+}
+
+/// Keys and aggregates of all groups.
+#[derive(Debug)]
+pub(super) struct States<'p> {
+    pub(super) groups: u32,
+    pub(super) keys: Vec<Cells>,
+    pub(super) aggregates: Vec<Aggregator<'p>>,
+}
+
+impl States<'_> {
+    /// A batch of `groups` with the columns of `reads`: keys, then aggregates.
+    fn batch(&self, groups: &[u32], reads: &ColumnSet) -> Result<Batch, Problem> {
+        let mut columns = Vec::with_capacity(self.keys.len() + self.aggregates.len());
+        for keys in &self.keys {
+            columns.push(match reads.contains(columns.len()) {
+                true => keys.gather(groups),
+                false => unread(),
+            });
+        }
+        for aggregate in &self.aggregates {
+            columns.push(match reads.contains(columns.len()) {
+                true => aggregate.finish(groups)?,
+                false => unread(),
+            });
+        }
+        Ok(Batch {
+            rows: groups.len(),
+            columns,
+            ..Batch::default()
+        })
+    }
+}
+
+/// Stands in the place of a column that no expression reads.
+fn unread() -> Vector {
+    Vector::from_data(Data::Boolean(Vec::new()))
+}
+
+impl<'p> Results<'p> {
+    pub(super) fn new(
+        plan: &'p Groups,
+        states: States<'p>,
+        budget: &Arc<Budget>,
+    ) -> Result<Self, Failure> {
+        let mut order = surviving(plan, &states, budget)?;
+        let columns = order_columns(plan, &states, &order, budget)?;
+        let compare =
+            |&a: &u32, &b: &u32| by_order(&columns, a, b).then_with(|| by_keys(&states.keys, a, b));
+        let limit = plan
+            .limit
+            .and_then(|limit| usize::try_from(limit).ok())
+            .unwrap_or(usize::MAX);
+        if limit < order.len() {
+            if limit > 0 {
+                order.select_nth_unstable_by(limit - 1, compare);
+            }
+            order.truncate(limit);
+        }
+        // No two groups have the same keys, so that an unstable sort has one outcome.
+        order.sort_unstable_by(compare);
+        Ok(Self {
+            plan,
+            states,
+            order,
+            next: 0,
+        })
+    }
+
+    /// Rows of the output.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether the output has no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// The next rows of the output, at most [`BATCH_ROWS`], one column an output; `None` after the last.
+    ///
+    /// Errors: a result that does not fit its type, an output that cannot be evaluated.
+    pub fn next_batch(&mut self) -> Result<Option<Batch>, Problem> {
+        let rest = self.order.get(self.next..).unwrap_or_default();
+        let groups = rest.get(..BATCH_ROWS).unwrap_or(rest);
+        if groups.is_empty() {
+            return Ok(None);
+        }
+        let batch = self
+            .states
+            .batch(groups, &columns_read(&self.plan.outputs))?;
+        let columns = self
+            .plan
+            .outputs
+            .iter()
+            .map(|output| Ok(evaluate(output, &batch)?.into_vector(output.ty, batch.rows)))
+            .collect::<Result<_, Problem>>()?;
+        self.next += groups.len();
+        Ok(Some(Batch {
+            rows: batch.rows,
+            columns,
+            ..Batch::default()
+        }))
+    }
+}
+
+/// The groups that HAVING keeps.
+fn surviving(
+    plan: &Groups,
+    states: &States<'_>,
+    budget: &Arc<Budget>,
+) -> Result<Charged<u32>, Failure> {
+    let full = |exceeded| Failure::full(Holder::Order, states.groups, exceeded);
+    let mut order = Charged::new(budget);
+    let mut groups = Vec::with_capacity(BATCH_ROWS);
+    let reads = columns_read(&plan.having);
+    for first in (0..states.groups).step_by(BATCH_ROWS) {
+        groups.clear();
+        groups.extend((first..states.groups).take(BATCH_ROWS));
+        let kept = match &plan.having {
+            None => Kept::All,
+            Some(having) => filter(having, &states.batch(&groups, &reads)?)?,
+        };
+        match kept {
+            Kept::All => order.extend(&groups),
+            Kept::Rows(rows) => {
+                let kept: Vec<u32> = rows
+                    .iter()
+                    .filter_map(|&row| groups.get(row as usize).copied())
+                    .collect();
+                order.extend(&kept)
+            }
+        }
+        .map_err(full)?;
+    }
+    Ok(order)
+}
+
+/// One key of ORDER BY with its values, a cell a group.
+struct OrderColumn<'p> {
+    cells: Cells,
+    direction: &'p Direction,
+    nulls: &'p Nulls,
+}
+
+fn order_columns<'p>(
+    plan: &'p Groups,
+    states: &States<'_>,
+    survivors: &[u32],
+    budget: &Arc<Budget>,
+) -> Result<Vec<OrderColumn<'p>>, Failure> {
+    let full = |exceeded| Failure::full(Holder::Order, states.groups, exceeded);
+    let mut columns = Vec::new();
+    for key in &plan.order {
+        let mut cells = Cells::new(key.expr.ty.physical(), budget);
+        cells.grow(states.groups as usize).map_err(full)?;
+        columns.push(OrderColumn {
+            cells,
+            direction: &key.direction,
+            nulls: &key.nulls,
+        });
+    }
+    if columns.is_empty() {
+        return Ok(columns);
+    }
+    let exprs = || plan.order.iter().map(|key| &key.expr);
+    let reads = columns_read(exprs());
+    for groups in survivors.chunks(BATCH_ROWS) {
+        let batch = states.batch(groups, &reads)?;
+        for (column, expr) in columns.iter_mut().zip(exprs()) {
+            fill(&mut column.cells, groups, expr, &batch)?.map_err(full)?;
+        }
+    }
+    Ok(columns)
+}
+
+fn fill(
+    cells: &mut Cells,
+    groups: &[u32],
+    expr: &Expr,
+    batch: &Batch,
+) -> Result<Result<(), super::budget::Exceeded>, Problem> {
+    let values = vector(evaluate(expr, batch)?, expr.ty, batch.rows);
+    Ok(groups
+        .iter()
+        .enumerate()
+        .try_for_each(|(row, &group)| cells.set(group, &values, row)))
+}
+
+fn by_order(columns: &[OrderColumn<'_>], a: u32, b: u32) -> Ordering {
+    for column in columns {
+        let is_null = |group: u32| column.cells.valid.get(group as usize) != Some(&true);
+        let ordering = match (is_null(a), is_null(b)) {
+            (true, true) => continue,
+            (false, false) => {
+                let ordering = column.cells.compare(a, &column.cells, b);
+                match column.direction {
+                    Direction::Ascending => ordering,
+                    Direction::Descending => ordering.reverse(),
+                }
+            }
+            (a, b) => match column.nulls {
+                Nulls::First => b.cmp(&a),
+                Nulls::Last => a.cmp(&b),
+            },
+        };
+        if ordering.is_ne() {
+            return ordering;
+        }
+    }
+    Ordering::Equal
+}
+
+fn by_keys(keys: &[Cells], a: u32, b: u32) -> Ordering {
+    keys.iter()
+        .map(|cells| cells.compare(a, cells, b))
+        .find(|ordering| ordering.is_ne())
+        .unwrap_or(Ordering::Equal)
+}
