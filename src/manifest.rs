@@ -475,6 +475,13 @@ mod tests {
         let want = "format program version target run_id nonce mode ended_by started_at ended_at config query \
                     query_sha256 task inputs shard records artifacts stream s3 peak_memory_bytes cpu_seconds";
         assert_eq!(fields, want.split(' ').collect::<Vec<_>>());
+        let docs = include_str!("../docs/artifacts.md");
+        for field in fields {
+            assert!(
+                docs.contains(&format!("`{field}`")),
+                "docs/artifacts.md lacks {field}"
+            );
+        }
         assert!(text.contains("\"task\": null") && text.contains("\"ended_by\": \"finished\""));
         assert!(
             text.contains("\"started_at\": \"2026-01-31T22:59:00Z\""),
