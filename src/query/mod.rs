@@ -89,9 +89,12 @@ impl Span {
             .unwrap_or_default()
     }
 
-    /// The same, cut and escaped for a message.
+    /// The same, cut and escaped for a message. Only the end of the text has nothing to show.
     fn shown(self, text: &str) -> String {
-        shown(self.of(text).as_bytes(), SHOWN_CHARACTERS)
+        match self.of(text) {
+            "" => "the end of the text".to_owned(),
+            covered => shown(covered.as_bytes(), SHOWN_CHARACTERS),
+        }
     }
 }
 
