@@ -183,3 +183,128 @@ fn no_upload() -> Error {
 fn defect(cause: &std::io::Error) -> Error {
     Error::defect("compressing an artifact", cause.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Read};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::digest::sha256;
+    use crate::gzip;
+    use crate::limits::PART_BYTES;
+    use crate::random::{Nonce, SystemRandomness};
+    use crate::stop::Stop;
+    use crate::store::fake::Fake;
+
+    fn destination(fake: &Arc<Fake>, part_bytes: usize) -> Destination {
+        let clock = Arc::new(ManualClock::default());
+        let stop = Stop::new(clock, Duration::from_secs(100), Duration::from_secs(10));
+        let nonce = Nonce::draw(&SystemRandomness::default()).unwrap();
+        Destination::new(fake.clone(), "run/".to_owned(), nonce, 1, stop)
+            .with_part_bytes(part_bytes)
+    }
+
+    #[test]
+    fn below_a_part_it_is_one_put_and_from_there_on_parts() {
+        for (bytes, want) in [
+            (0, &["PUT"][..]),
+            (1, &["PUT"]),
+            (99, &["PUT"]),
+            (100, &["BEGIN", "PART", "COMPLETE"]),
+            (101, &["BEGIN", "PART", "PART", "COMPLETE"]),
+            (200, &["BEGIN", "PART", "PART", "COMPLETE"]),
+        ] {
+            for piece in [1, 7, 100, 1_000] {
+                let fake = Arc::new(Fake::default());
+                let content: Vec<u8> = (0..=255).cycle().take(bytes).collect();
+                let mut artifact =
+                    Artifact::create(&destination(&fake, 100), "a", Compression::None);
+                for piece in content.chunks(piece) {
+                    artifact.write(piece, 1).unwrap();
+                }
+                let receipt = artifact.finish().unwrap();
+                let want: Vec<String> = want.iter().map(|verb| format!("{verb} run/a")).collect();
+                assert_eq!(fake.requests(), want, "{bytes} by {piece}");
+                assert_eq!(fake.objects()["run/a"].bytes, content, "{bytes} by {piece}");
+                let rows = content.chunks(piece).count() as u64;
+                let want = (bytes as u64, sha256(&content), rows);
+                assert_eq!((receipt.bytes, receipt.sha256, receipt.rows), want);
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_content_gives_the_same_gzip_whatever_the_parts() {
+        let content: Vec<u8> = (0..10_000_u32).flat_map(u32::to_le_bytes).collect();
+        let mut stored = Vec::new();
+        for part_bytes in [100, PART_BYTES] {
+            let fake = Arc::new(Fake::default());
+            let destination = destination(&fake, part_bytes);
+            let mut artifact = Artifact::create(&destination, "a", Compression::Gzip);
+            for piece in content.chunks(1_000) {
+                artifact.write(piece, 0).unwrap();
+            }
+            let receipt = artifact.finish().unwrap();
+            let object = fake.objects()["run/a"].bytes.clone();
+            assert_eq!(receipt.sha256, sha256(&object));
+            let mut plain = Vec::new();
+            let (mut reader, _) = gzip::content(Box::new(Cursor::new(object.clone()))).unwrap();
+            reader.read_to_end(&mut plain).unwrap();
+            assert_eq!(plain, content);
+            stored.push(object);
+        }
+        assert_eq!(stored[0], stored[1]);
+    }
+
+    #[test]
+    fn f048_ten_thousand_parts_and_one_more() {
+        let most = PARTS as usize;
+        for (bytes, want) in [(most, None), (most + 1, Some(Kind::Data))] {
+            let fake = Arc::new(Fake::default());
+            let destination = destination(&fake, 1);
+            let mut artifact = Artifact::create(&destination, "a", Compression::None);
+            let written = artifact.write(&vec![b'x'; bytes], 0);
+            let result = written.and_then(|()| artifact.finish());
+            let error = result.err();
+            assert_eq!(error.as_ref().map(Error::kind), want, "{bytes}");
+            assert!(error.is_none_or(|error| error.to_string().contains("SHARD")));
+            assert_eq!(
+                (fake.uploads(), destination.open_uploads()),
+                (0, vec![]),
+                "{bytes}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_artifact_that_is_dropped_leaves_nothing() {
+        let fake = Arc::new(Fake::default());
+        let destination = destination(&fake, 10);
+        let mut artifact = Artifact::create(&destination, "a", Compression::None);
+        artifact.write(&[b'x'; 15], 0).unwrap();
+        assert_eq!((fake.uploads(), destination.open_uploads().len()), (1, 1));
+        drop(artifact);
+        assert_eq!((fake.uploads(), destination.open_uploads().len()), (0, 0));
+        assert!(fake.objects().is_empty());
+    }
+
+    #[test]
+    fn its_buffer_starts_small_and_never_passes_a_part() {
+        let fake = Arc::new(Fake::default());
+        let mut sink = Sink::new(&destination(&fake, PART_BYTES), "a");
+        sink.write(b"x").unwrap();
+        assert_eq!(sink.buffer.capacity(), ARTIFACT_BUFFER_BYTES);
+        for _ in 0..PART_BYTES / 999_999 + 1 {
+            sink.write(&[b'x'; 999_999]).unwrap();
+            assert!(
+                sink.buffer.capacity() <= PART_BYTES,
+                "{}",
+                sink.buffer.capacity()
+            );
+        }
+        assert_eq!(sink.parts.len(), 1);
+    }
+}

@@ -21,7 +21,8 @@ use serde_json::{Map, Value};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::limits;
-use line::{for_terminal, json_line, utc};
+use crate::value::timestamp::utc;
+use line::{for_terminal, json_line};
 use writer::{Form, Line, Outputs, Writer};
 
 /// A handle to the log of a run; cheap to clone.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use lexopt::{Arg, Parser};
 
 use windrow::clock::SystemClock;
-use windrow::command::{batch, check};
+use windrow::command::{batch, check, verify};
 use windrow::config::raw::Raw;
 use windrow::config::{Config, problem, variables};
 use windrow::error::{Error, Kind, Result, shown};
@@ -16,15 +16,15 @@ use windrow::supervise::{Allowance, Context, Outcome, Supervisor};
 
 fn main() -> ExitCode {
     // A panic outside of what the supervisor guards is a defect of the supervisor, but no other exit code either.
-    catch_unwind(run).unwrap_or(ExitCode::from(Kind::Defect.exit_code()))
+    ExitCode::from(catch_unwind(run).unwrap_or(Kind::Defect.exit_code()))
 }
 
-fn run() -> ExitCode {
+fn run() -> u8 {
     let supervisor = match Supervisor::start() {
         Ok(supervisor) => supervisor,
         Err(error) => {
             log::last_words(&SystemClock::start(), &error);
-            return ExitCode::from(error.kind().exit_code());
+            return error.kind().exit_code();
         }
     };
     match supervisor.prepare(|| Command::of(words(Parser::from_env())?)) {
@@ -38,6 +38,7 @@ fn run() -> ExitCode {
 enum Words {
     Batch,
     Check,
+    Verify(String),
     Help,
     Version,
 }
@@ -47,6 +48,7 @@ enum Words {
 enum Command {
     Batch(Box<Config>),
     Check(Box<Config>),
+    Verify(String),
     Print(String),
 }
 
@@ -59,6 +61,7 @@ impl Command {
         Ok(match words {
             Words::Batch => Self::Batch(config()?),
             Words::Check => Self::Check(config()?),
+            Words::Verify(uri) => Self::Verify(uri),
             Words::Help => Self::Print(variables::help()),
             Words::Version => Self::Print(format!("windrow {}\n", env!("CARGO_PKG_VERSION"))),
         })
@@ -70,7 +73,7 @@ impl Command {
                 deadline: config.deadline,
                 drain: config.drain,
             },
-            Self::Check(_) | Self::Print(_) => Allowance::UNTIL_STOPPED,
+            Self::Check(_) | Self::Verify(_) | Self::Print(_) => Allowance::UNTIL_STOPPED,
         }
     }
 
@@ -78,6 +81,7 @@ impl Command {
         match self {
             Self::Batch(config) => batch::run(context, *config),
             Self::Check(config) => check::run(context, *config),
+            Self::Verify(uri) => verify::run(context, &uri),
             Self::Print(text) => {
                 context.log.document(text)?;
                 Ok(Outcome::Printed)
@@ -110,9 +114,11 @@ fn words(mut parser: Parser) -> Result<Words> {
     match values.as_slice() {
         ["batch"] => Ok(Words::Batch),
         ["check", "batch"] => Ok(Words::Check),
+        ["verify", uri] => Ok(Words::Verify((*uri).to_owned())),
         ["stream" | "merge"] => Err(not_built(values.concat())),
         ["check", mode @ ("stream" | "merge")] => Err(not_built(mode)),
         [] => Err(usage("no command".to_owned())),
+        ["verify"] => Err(usage("verify without a URI".to_owned())),
         ["check"] => Err(usage("check without a mode".to_owned())),
         _ => Err(usage(shown(values.join(" ").as_bytes(), 80))),
     }

@@ -10,6 +10,8 @@ use crate::error::{Error, Kind, Place, Result};
 use crate::limits::MANIFEST_BYTES;
 use crate::store::destination::OpenUpload;
 
+pub use crate::value::timestamp::utc;
+
 /// The claim.
 pub const STARTED: &str = "started.json";
 /// Success, and nothing else.
@@ -412,21 +414,147 @@ pub fn to_bytes(document: &impl Serialize) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Wall-clock time as the documents write it: RFC 3339 in UTC, to the microsecond.
-#[must_use]
-pub fn utc(wall_us: i64) -> String {
-    let (seconds, micros) = (wall_us.div_euclid(1_000_000), wall_us.rem_euclid(1_000_000));
-    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Source: "chrono-Compatible Low-Level Date Algorithms", civil_from_days, by Howard Hinnant.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = (month_from_march + 2) % 12 + 1;
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receipt(name: &str, rows: u64) -> Receipt {
+        Receipt {
+            name: name.to_owned(),
+            version_id: None,
+            bytes: 1,
+            sha256: sha256(b"x"),
+            rows,
+        }
+    }
+
+    fn manifest() -> Manifest {
+        Manifest {
+            identity: Identity::new("run-1", "0123", Mode::Batch),
+            ended_by: EndedBy::Finished,
+            started_at: utc(1_769_900_340_000_000),
+            ended_at: utc(1_769_900_340_500_000),
+            config: Map::new(),
+            query: "SELECT 1".to_owned(),
+            query_sha256: sha256(b"SELECT 1"),
+            task: (),
+            inputs: Inputs {
+                count: 1,
+                bytes: 5,
+                listing_sha256: sha256(b""),
+            },
+            shard: (),
+            records: Records {
+                read: 6,
+                used: 3,
+                filtered: 2,
+                rejected: 1,
+                ..Records::default()
+            },
+            artifacts: vec![
+                receipt("rollup.csv", 3),
+                receipt(INPUTS, 1),
+                receipt(REJECTED, 1),
+            ],
+            stream: (),
+            s3: Requests::default(),
+            peak_memory_bytes: 7,
+            cpu_seconds: 0.5,
+        }
+    }
+
+    #[test]
+    fn the_fields_come_in_the_order_of_the_contract() {
+        let bytes = manifest().to_bytes().unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        let fields: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("  \"")?.split_once('"'))
+            .map(|(name, _)| name)
+            .collect();
+        let want = "format program version target run_id nonce mode ended_by started_at ended_at config query \
+                    query_sha256 task inputs shard records artifacts stream s3 peak_memory_bytes cpu_seconds";
+        assert_eq!(fields, want.split(' ').collect::<Vec<_>>());
+        let docs = include_str!("../docs/artifacts.md");
+        for field in fields {
+            assert!(
+                docs.contains(&format!("`{field}`")),
+                "docs/artifacts.md lacks {field}"
+            );
+        }
+        assert!(text.contains("\"task\": null") && text.contains("\"ended_by\": \"finished\""));
+        assert!(
+            text.contains("\"started_at\": \"2026-01-31T22:59:00Z\""),
+            "{text}"
+        );
+        assert!(
+            text.contains("\"ended_at\": \"2026-01-31T22:59:00.5Z\""),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_not_sent() {
+        type Break = fn(&mut Manifest);
+        let breaks: [(&str, Break); 11] = [
+            ("format", |one| one.identity.format = 2),
+            ("one lost", |one| one.records.read = 7),
+            ("one twice", |one| one.records.used = 4),
+            ("wraps around", |one| one.records.used = u64::MAX),
+            ("stopped", |one| one.ended_by = EndedBy::Sigterm),
+            ("late", |one| (one.records.late, one.records.used) = (1, 2)),
+            ("another query", |one| one.query.push(' ')),
+            ("listed twice", |one| {
+                one.artifacts.push(receipt("rollup.csv", 0))
+            }),
+            ("a document", |one| one.artifacts.push(receipt(STARTED, 0))),
+            ("an input without a line", |one| one.inputs.count = 2),
+            ("a rejected record without a line", |one| {
+                drop(one.artifacts.pop())
+            }),
+        ];
+        assert_eq!(manifest().broken_rule(), None);
+        for (name, change) in breaks {
+            let mut broken = manifest();
+            change(&mut broken);
+            let error = broken.to_bytes().unwrap_err();
+            assert_eq!(error.kind(), Kind::Defect, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_manifest_of_one_mebibyte_and_one_byte_more() {
+        let sized = |bytes: usize| {
+            let mut manifest = manifest();
+            manifest.query = "x".repeat(bytes);
+            manifest.query_sha256 = sha256(manifest.query.as_bytes());
+            manifest
+        };
+        let around = sized(0).to_bytes().unwrap().len();
+        let most = sized(MANIFEST_BYTES - around);
+        assert_eq!(most.to_bytes().unwrap().len(), MANIFEST_BYTES);
+        let more = sized(MANIFEST_BYTES - around + 1);
+        assert_eq!(more.to_bytes().unwrap_err().kind(), Kind::Data);
+    }
+
+    #[test]
+    fn a_line_of_inputs() {
+        let line = |read| InputLine {
+            uri: "file:///a".to_owned(),
+            version_id: None,
+            etag: None,
+            bytes: Some(1),
+            compression: "none",
+            records: 3,
+            read,
+        };
+        let head = r#"{"uri":"file:///a","version_id":null,"etag":null,"bytes":1,"compression":"none","records":3"#;
+        for (read, want) in [
+            (ReadTo::Whole, r#""whole""#),
+            (ReadTo::ToRecord(3), r#"{"to_record":3}"#),
+        ] {
+            let text = serde_json::to_string(&line(read)).unwrap();
+            assert_eq!(text, format!("{head},\"read\":{want}}}"));
+        }
+    }
 }

@@ -15,6 +15,7 @@ use crate::manifest::{FAILURE, FORMAT, INTERRUPTED, MANIFEST, Mode, Receipt};
 use crate::stop::Stop;
 use crate::store::file::FileStore;
 use crate::store::{Pattern, Store, lifted};
+use crate::supervise::{Context, Outcome};
 
 /// The documents that name artifacts; at most one of them is there.
 const DOCUMENTS: [&str; 3] = [MANIFEST, INTERRUPTED, FAILURE];
@@ -64,6 +65,28 @@ struct Document {
     mode: Mode,
     #[serde(default)]
     artifacts: Vec<Receipt>,
+}
+
+/// The command: prints a line for each artifact that differs and one for the whole.
+///
+/// # Errors
+/// 65 where an artifact differs, naming the first; those of [`verify`].
+pub fn run(context: &Context, uri: &str) -> Result<Outcome> {
+    let verified = verify(uri, &context.stop, &mut |artifact| {
+        context.log.progress(|| format!("read {artifact}"));
+    })?;
+    let differing = verified
+        .differences
+        .iter()
+        .map(|error| format!("{error}\n"));
+    let text: String = differing
+        .chain([format!("{}\n", verified.summary())])
+        .collect();
+    context.log.document(text)?;
+    match verified.differences.into_iter().next() {
+        Some(difference) => Err(difference),
+        None => Ok(Outcome::Printed),
+    }
 }
 
 /// Verifies the run at `uri`: its directory, or its `manifest.json`, `interrupted.json` or `failure.json`. `checked` is

@@ -264,10 +264,8 @@ fn f042_f043_f044_f046_f047_f103_f115_every_fault_at_every_request_and_at_every_
         for first in &FAULTS {
             fired += run_through(vec![(one, first.clone())]);
             // Nothing follows a kill.
-            let last = match first {
-                Fault::Kill | Fault::KillAfter => one,
-                _ => last,
-            };
+            let is_kill = matches!(first, Fault::Kill | Fault::KillAfter);
+            let last = if is_kill { one } else { last };
             for two in one + 1..=last {
                 for second in &FAULTS {
                     fired += run_through(vec![(one, first.clone()), (two, second.clone())]);
@@ -645,4 +643,75 @@ fn a_result_needs_five_seconds_or_one_where_the_drain_is_shorter() {
             .map(|error| error.kind());
         assert_eq!(found, want, "{remaining_ms} ms of a drain of {drain_s} s");
     }
+}
+
+// A process that is killed.
+
+/// Where the child of the next test works; absent where somebody runs it on its own.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tells the parent's child from a run of all ignored tests"
+)]
+fn child_directory() -> Option<std::ffi::OsString> {
+    std::env::var_os("WINDROW_TEST_DIRECTORY")
+}
+
+#[test]
+#[ignore = "the child of f103_f121: commits one run after another until it is killed"]
+fn child_that_commits() {
+    let Some(root) = child_directory() else {
+        return;
+    };
+    for number in 0..1_000_000 {
+        run(terms(files(Path::new(&root)), &format!("run-{number}"))).unwrap();
+    }
+}
+
+#[test]
+fn f103_f121_sigkill_at_any_moment_on_files() {
+    let (mut finished, mut unfinished) = (0, 0);
+    for round in 0..15_u64 {
+        let scratch = Scratch::new();
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "commit::tests::child_that_commits", "--ignored"])
+            .env("WINDROW_TEST_DIRECTORY", scratch.path())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        // Well into its work, and then at another moment each time.
+        while scratch.files().len() < 50 {
+            assert!(
+                child.try_wait().unwrap().is_none(),
+                "it works until it is killed"
+            );
+        }
+        let clock = crate::clock::SystemClock::start();
+        while clock.elapsed() < Duration::from_micros(round * 67) {}
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let mut runs: Vec<_> = std::fs::read_dir(scratch.path()).unwrap().collect();
+        while let Some(run) = runs.pop() {
+            let (stop, run) = (terms(files(scratch.path()), "x").stop, run.unwrap().path());
+            let uri = format!("file://{}", run.display());
+            match crate::command::verify::verify(&uri, &stop, &mut |_| {}) {
+                Ok(verified) => {
+                    assert_eq!(
+                        (verified.artifacts, verified.differences.len()),
+                        (2, 0),
+                        "{uri}"
+                    );
+                    finished += 1;
+                }
+                Err(error) => {
+                    assert_eq!(error.kind(), Kind::Input, "{error}");
+                    unfinished += 1;
+                }
+            }
+        }
+        run(terms(files(scratch.path()), "another")).unwrap();
+    }
+    assert!(
+        finished > 100 && unfinished <= 15,
+        "{finished} {unfinished}"
+    );
 }

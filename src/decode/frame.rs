@@ -41,7 +41,8 @@ pub struct Framer {
     passed_over: Option<PassedOver>,
     spare: Vec<Vec<u8>>,
     chunk_bytes: usize,
-    record_bytes: usize,
+    /// [`RECORD_BYTES`], but in tests.
+    pub(super) record_bytes: usize,
 }
 
 /// How records are told apart.

@@ -1,10 +1,12 @@
 //! Every case whole and split at every byte, in batches of 1, 2 and 2,048 records: always the same.
 
-use std::sync::Arc;
+mod csv;
+mod json;
 
-use super::{Chunk, Cursor, Decoder, Format, Framer, Header, Reason};
+use super::{Chunk, Cursor, Decoder, Format, Framer, Header};
+use crate::limits::{CHUNK_BYTES, RECORD_BYTES, REJECTED_RAW_BYTES};
 use crate::value::Type;
-use crate::value::column::{Column, Form, Path, Source, Step};
+use crate::value::column::{Column, Form, Source};
 use crate::value::vector::{Batch, Data};
 
 /// The one-line form of what an object holds: `offset:value|value` a record, `offset!column:reason` a bad one,
@@ -17,8 +19,22 @@ fn read(
     max_rows: usize,
     feed: usize,
 ) -> Vec<String> {
-    let uri: Arc<str> = "file:///o".into();
-    let mut framer = Framer::new(format, columns, 7, uri).with_chunk_bytes(chunk_bytes);
+    let framer = framer(format, columns).with_chunk_bytes(chunk_bytes);
+    read_framed(framer, format, columns, object, max_rows, feed)
+}
+
+fn framer(format: &Format, columns: &[Column]) -> Framer {
+    Framer::new(format, columns, 7, "file:///o".into())
+}
+
+fn read_framed(
+    mut framer: Framer,
+    format: &Format,
+    columns: &[Column],
+    object: &[u8],
+    max_rows: usize,
+    feed: usize,
+) -> Vec<String> {
     let mut decoder = Decoder::new(format, columns.to_vec());
     let mut lines = Vec::new();
     let mut left = object;
@@ -98,7 +114,7 @@ fn read_chunk(
                 .column
                 .map_or(String::new(), |column| column.to_string());
             let raw = &chunk.bytes[reject.raw.clone()];
-            if raw.len() as u64 == reject.total_bytes {
+            if reject.column.is_some() {
                 assert_eq!(
                     raw,
                     decoder.record_at(chunk, reject.offset),
@@ -169,76 +185,102 @@ fn csv(header: Header) -> Format {
     }
 }
 
-const DECIMAL: Type = Type::Decimal {
-    precision: 10,
-    scale: 2,
-};
-
-/// Cases over a file with a header, of which `a VARCHAR` and `b BIGINT` are read.
-fn check_ab(cases: &[(&str, &[u8], &[&str])]) {
-    let columns = [by_name("a", Type::Varchar), by_name("b", Type::BigInt)];
-    for (name, object, want) in cases {
-        check(name, &csv(Header::Present), &columns, object, want);
+/// At a limit that is small enough to go through every line end and chunk size; the real one is the framer's own.
+#[test]
+fn f055_the_longest_record_works_and_one_byte_more_is_bad() {
+    const LIMIT: usize = REJECTED_RAW_BYTES + 100;
+    let key = [json::field("a", Type::Varchar)];
+    let position = [column("a", Form::Plain(Type::Varchar), Source::Position(1))];
+    let one_field = csv(Header::Absent { fields: Some(1) });
+    let too_long = "expected a record of at most 16777216 bytes, found a longer one";
+    for (name, format, columns, before, after, sign) in [
+        ("csv", &one_field, &position, "", "", "FAULT 0:"),
+        ("quoted", &one_field, &position, "\"", "\"", "FAULT 0:"),
+        ("ndjson", &json::LINES, &key, "{\"a\":\"", "\"}", "0!:"),
+        (
+            "json",
+            &json::DOCUMENT,
+            &key,
+            "{\"a\":\"",
+            "\"}",
+            "FAULT 0:",
+        ),
+    ] {
+        let line_ends: &[&str] = if name == "json" {
+            &[""]
+        } else {
+            &["", "\n", "\r\n"]
+        };
+        for (line_end, chunk_bytes) in line_ends
+            .iter()
+            .flat_map(|line_end| [1, 1_000, LIMIT].map(|chunk_bytes| (line_end, chunk_bytes)))
+        {
+            for more in [0, 1] {
+                let fill = "x".repeat(LIMIT + more - before.len() - after.len());
+                let object = format!("{before}{fill}{after}{line_end}");
+                let mut framer = framer(format, columns).with_chunk_bytes(chunk_bytes);
+                assert_eq!(framer.record_bytes, RECORD_BYTES);
+                framer.record_bytes = LIMIT;
+                let want = match more {
+                    0 => format!("0:{fill}"),
+                    _ => format!("{sign}{too_long}"),
+                };
+                let lines = read_framed(
+                    framer,
+                    format,
+                    columns,
+                    object.as_bytes(),
+                    2_048,
+                    usize::MAX,
+                );
+                assert!(lines == [want], "{name} {more} {line_end:?} {chunk_bytes}");
+            }
+        }
     }
 }
 
-const QUOTE_IN_FIELD: &str = "expected a field that holds a quote to be quoted itself, found…";
-const AFTER_QUOTE: &str = "expected a delimiter or a line end after the closing quote, found…";
-
 #[test]
-fn f060_ends_of_lines_and_files() {
-    check_ab(&[
-        ("empty file", b"", &[]),
-        ("header only", b"a,b\n", &[]),
-        ("header only, no line end", b"a,b", &[]),
-        ("header only, CRLF", b"a,b\r\n", &[]),
-        ("one record", b"a,b\nx,1\n", &["4:x|1"]),
-        ("no final newline", b"a,b\nx,1\ny,2", &["4:x|1", "8:y|2"]),
-        ("CRLF", b"a,b\r\nx,1\r\ny,2\r\n", &["5:x|1", "10:y|2"]),
-        (
-            "CRLF, no final newline",
-            b"a,b\r\nx,1\r\ny,2",
-            &["5:x|1", "10:y|2"],
-        ),
-        (
-            "mixed line ends",
-            b"a,b\nx,1\r\ny,2\nz,3\r\n",
-            &["4:x|1", "9:y|2", "13:z|3"],
-        ),
-        ("a carriage return ends the file", b"a,b\nx,1\r", &["4:x|1"]),
-        (
-            "lone carriage return",
-            b"a,b\nx\ry,1\nz,2\n",
-            &[
-                "4!:expected a line feed after the carriage return, found…",
-                "10:z|2",
-            ],
-        ),
-        (
-            "two carriage returns",
-            b"a,b\nx,1\r\r\nz,2\n",
-            &[
-                "4!:expected a line feed after the carriage return, found…",
-                "10:z|2",
-            ],
-        ),
-        (
-            "carriage return in quotes",
-            b"a,b\n\"x\ry\",1\n",
-            &["4:x\ry|1"],
-        ),
-        (
-            "blank lines are no records of two fields",
-            b"a,b\n\nx,1\n\r\n\ny,2\n\n",
-            &["5:x|1", "12:y|2"],
-        ),
-    ]);
-    let one = [by_name("a", Type::Varchar)];
-    check(
-        "a blank line is a record of one field",
-        &csv(Header::Present),
-        &one,
-        b"a\nx\n\n\"\"\r\n\r\ny",
-        &["2:x", "4:NULL", "5:NULL", "9:NULL", "11:y"],
+fn f055_an_endless_line_takes_no_memory_and_reading_goes_on_behind_it() {
+    let format = Format::Ndjson { records: None };
+    let mut framer = framer(&format, &[]);
+    let mut chunks = Vec::new();
+    let mut give = |framer: &mut Framer, mut input: &[u8]| {
+        while !input.is_empty() {
+            let room = framer.room();
+            assert!(
+                room.len() <= RECORD_BYTES + 2,
+                "the buffer does not grow past a record"
+            );
+            let count = room.len().min(input.len());
+            room[..count].copy_from_slice(&input[..count]);
+            input = &input[count..];
+            framer.filled(count);
+            while let Some(chunk) = framer.next().unwrap() {
+                chunks.push(chunk);
+            }
+        }
+    };
+    give(&mut framer, b"{}\n");
+    let mebibyte = vec![b'y'; 1 << 20];
+    for _ in 0..50 {
+        give(&mut framer, &mebibyte);
+    }
+    give(&mut framer, b"\n{}\n");
+    framer.filled(0);
+    while let Some(chunk) = framer.next().unwrap() {
+        chunks.push(chunk);
+    }
+    let found: Vec<_> = chunks
+        .iter()
+        .map(|chunk| (chunk.offset, chunk.bytes.len(), chunk.oversize))
+        .collect();
+    let long = 50 << 20;
+    assert_eq!(
+        found,
+        [
+            (0, 3, None),
+            (3, REJECTED_RAW_BYTES, Some(long)),
+            (3 + long + 1, 3, None)
+        ]
     );
 }

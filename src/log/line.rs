@@ -5,7 +5,6 @@ use serde_json::{Map, Value};
 
 use super::{Event, Level};
 use crate::limits;
-use crate::value::timestamp;
 
 /// The members of a line, in their order.
 #[derive(Serialize)]
@@ -57,13 +56,6 @@ fn cut(text: &str, characters: usize) -> String {
         Some((end, _)) => text.get(..end).unwrap_or_default().to_owned() + "…",
         None => text.to_owned(),
     }
-}
-
-/// ISO 8601, in UTC.
-pub(super) fn utc(us: i64) -> String {
-    let mut text = Vec::new();
-    timestamp::format(us, &mut text);
-    String::from_utf8_lossy(&text).replace(' ', "T") + "Z"
 }
 
 /// Line ends stay, other control characters are escaped: a message never moves the cursor.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::budget::{Budget, Charged, Exceeded};
 use crate::value::Physical;
-use crate::value::vector::{Data, Texts, Validity, Vector};
+use crate::value::vector::{Data, Texts, Validity, Vector, head};
 
 /// One value a group, each NULL at first. Invariant: `values` and `valid` are of one length.
 #[derive(Debug)]
@@ -68,6 +68,36 @@ impl Cells {
         Ok(())
     }
 
+    /// Puts the values at `rows` of `vector` into the cells of their groups, which exist; of several of one group the
+    /// last one stays.
+    pub(super) fn set_rows(
+        &mut self,
+        rows: &[(u32, u32)],
+        vector: &Vector,
+    ) -> Result<(), Exceeded> {
+        match (&mut self.values, &vector.data) {
+            (Values::Boolean(cells), Data::Boolean(values)) => scatter(cells, rows, values),
+            (Values::Int(cells), Data::Int(values)) => scatter(cells, rows, values),
+            (Values::Wide(cells), Data::Wide(values)) => scatter(cells, rows, values),
+            (Values::Double(cells), Data::Double(values)) => scatter(cells, rows, values),
+            (Values::Text(cells), Data::Text(texts)) => {
+                for &(group, row) in rows {
+                    cells.set(group as usize, texts.bytes(row as usize))?;
+                }
+            }
+            _ => {}
+        }
+        match vector.valid.flags() {
+            Some(flags) => scatter(&mut self.valid, rows, flags),
+            None => {
+                for &(group, _) in rows {
+                    put(&mut self.valid, group as usize, Some(&true));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Puts the value of `group` of `other` into the cell `at`.
     pub(super) fn copy(&mut self, at: u32, other: &Self, group: u32) -> Result<(), Exceeded> {
         let (at, group) = (at as usize, group as usize);
@@ -113,20 +143,20 @@ impl Cells {
             }
             return;
         }
+        let valid: &[bool] = &self.valid;
         match (&self.values, &vector.data) {
-            (Values::Boolean(cells), Data::Boolean(values)) => equal(cells, groups, values, same),
-            (Values::Int(cells), Data::Int(values)) => equal(cells, groups, values, same),
-            (Values::Wide(cells), Data::Wide(values)) => equal(cells, groups, values, same),
-            (Values::Double(cells), Data::Double(values)) => equal(cells, groups, values, same),
+            (Values::Boolean(cells), Data::Boolean(values)) => {
+                equal(cells, valid, groups, values, same);
+            }
+            (Values::Int(cells), Data::Int(values)) => equal(cells, valid, groups, values, same),
+            (Values::Wide(cells), Data::Wide(values)) => equal(cells, valid, groups, values, same),
+            (Values::Double(cells), Data::Double(values)) => {
+                equal(cells, valid, groups, values, same);
+            }
             (Values::Text(cells), Data::Text(texts)) => {
-                for ((same, &group), text) in same.iter_mut().zip(groups).zip(texts.iter()) {
-                    *same = *same && cells.bytes(group as usize) == text;
-                }
+                cells.compare_rows(valid, groups, texts, same);
             }
             _ => {}
-        }
-        for (same, &group) in same.iter_mut().zip(groups) {
-            *same &= self.valid.get(group as usize) == Some(&true);
         }
     }
 
@@ -186,9 +216,28 @@ fn gather<T: Copy>(values: &[T], groups: &[u32]) -> Vec<T> {
         .collect()
 }
 
-fn equal<T: PartialEq>(cells: &[T], groups: &[u32], values: &[T], same: &mut [bool]) {
+/// Keeps `same` true where the cell of a row's group is valid and equal to the row's value. Without a branch.
+fn equal<T: PartialEq>(
+    cells: &[T],
+    valid: &[bool],
+    groups: &[u32],
+    values: &[T],
+    same: &mut [bool],
+) {
     for ((same, &group), value) in same.iter_mut().zip(groups).zip(values) {
-        *same &= cells.get(group as usize) == Some(value);
+        let group = group as usize;
+        *same &= (cells.get(group) == Some(value)) & (valid.get(group) == Some(&true));
+    }
+}
+
+/// Moves the values of `rows` to the cells of their groups, in that order.
+fn scatter<T: Copy>(cells: &mut [T], rows: &[(u32, u32)], values: &[T]) {
+    for &(group, row) in rows {
+        if let (Some(cell), Some(&value)) =
+            (cells.get_mut(group as usize), values.get(row as usize))
+        {
+            *cell = value;
+        }
     }
 }
 
@@ -240,6 +289,23 @@ impl TextCells {
         self.arena
             .get(start..start + span.length())
             .unwrap_or_default()
+    }
+
+    /// See [`Cells::compare_rows`].
+    fn compare_rows(&self, valid: &[bool], groups: &[u32], texts: &Texts, same: &mut [bool]) {
+        let heads = texts.heads();
+        for (row, ((same, &group), (text, length))) in
+            same.iter_mut().zip(groups).zip(heads).enumerate()
+        {
+            let group = group as usize;
+            let span = self.spans.get(group).copied().unwrap_or_default();
+            *same &= (head(&self.arena, span.start(), span.length()) == text)
+                & (span.length() == length)
+                & (valid.get(group) == Some(&true));
+            if *same && length > 8 {
+                *same = self.bytes(group) == texts.bytes(row);
+            }
+        }
     }
 
     pub(super) fn set(&mut self, group: usize, text: &[u8]) -> Result<(), Exceeded> {

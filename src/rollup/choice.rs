@@ -73,10 +73,7 @@ impl Choice {
             }
             _ => {}
         }
-        for &(group, row) in &self.winners {
-            self.values.set(group, values, row as usize)?;
-        }
-        Ok(())
+        self.values.set_rows(&self.winners, values)
     }
 
     pub(super) fn merge(
@@ -226,6 +223,16 @@ impl Ends {
     /// Takes rows, NULLs among them.
     pub(super) fn add(&mut self, rows: &Rows<'_>, values: &Vector) -> Result<(), Exceeded> {
         self.winners.clear();
+        if (self.end, rows.order) == (End::Last, Order::After) {
+            // Each is later than what its group holds.
+            self.winners.extend(rows.groups.iter().copied().zip(0..));
+            for (group, position) in rows.positions() {
+                if let Some(held) = self.positions.get_mut(group as usize) {
+                    *held = position;
+                }
+            }
+            return self.values.set_rows(&self.winners, values);
+        }
         for ((group, position), row) in rows.positions().zip(0..) {
             if let Some(held) = self.positions.get_mut(group as usize)
                 && self.end.beats(position, *held)
@@ -234,10 +241,7 @@ impl Ends {
                 self.winners.push((group, row));
             }
         }
-        for &(group, row) in &self.winners {
-            self.values.set(group, values, row as usize)?;
-        }
-        Ok(())
+        self.values.set_rows(&self.winners, values)
     }
 
     pub(super) fn merge(

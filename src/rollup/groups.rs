@@ -3,6 +3,7 @@
 //!
 //! The hash is fixed, so that a run can be repeated; nothing in the output depends on it.
 
+use std::hint::select_unpredictable;
 use std::sync::Arc;
 
 use super::budget::{Budget, Charged, Exceeded};
@@ -11,7 +12,7 @@ use crate::value::Type;
 use crate::value::vector::{Data, Vector};
 
 /// No group: an empty slot, or a row whose group is not known yet. No table comes near it: its slots alone would be
-/// 32 GiB and its keys as much again.
+/// 64 GiB, and the budget ends before.
 const NONE: u32 = u32::MAX;
 
 /// The groups met so far, numbered in the order in which they were met.
@@ -20,7 +21,7 @@ pub(super) struct Table {
     /// One column a key, one cell a group.
     pub(super) keys: Vec<Cells>,
     groups: u32,
-    /// Open addressing with linear steps. Invariant: a power of two in number, a third of them empty.
+    /// Open addressing with linear steps. Invariant: a power of two in number, at least half of them empty.
     slots: Charged<Slot>,
     /// Room for the hashes of one batch.
     hashes: Vec<u64>,
@@ -97,20 +98,18 @@ impl Table {
         Ok(())
     }
 
-    /// For each row the first group with its hash; [`NONE`] where there is none.
+    /// For each row the group with its hash in one of the first four places, where nearly all are; [`NONE`] where none
+    /// has it. Without a branch: which of them it is, no processor can foretell.
     fn candidates(&self, hashes: &[u64], found: &mut Vec<u32>) {
-        // Records of one group often follow each other: the group found last is the first one tried.
-        let mut last = EMPTY;
+        let slots: &[Slot] = &self.slots;
+        let mask = slots.len().wrapping_sub(1);
+        let slot = |place: usize| slots.get(place & mask).copied().unwrap_or(EMPTY);
         found.extend(hashes.iter().map(|&hash| {
             let hash = hash::short(hash);
-            if hash != last.hash || last.group == NONE {
-                let group = self.probe(hash).find(|slot| slot.hash == hash);
-                last = Slot {
-                    hash,
-                    group: group.map_or(NONE, |slot| slot.group),
-                };
-            }
-            last.group
+            (0..4).rev().fold(NONE, |found, step| {
+                let slot = slot(hash as usize + step);
+                select_unpredictable(slot.hash == hash, slot.group, found)
+            })
         }));
     }
 
@@ -150,10 +149,10 @@ impl Table {
         Ok(group)
     }
 
-    /// Doubles the slots where one more group would leave less than a third of them empty.
+    /// Doubles the slots where one more group would leave less than at least half of them empty.
     fn make_room(&mut self) -> Result<(), Exceeded> {
         const FIRST: usize = 64;
-        if (self.groups as usize + 1) * 3 <= self.slots.len() * 2 {
+        if (self.groups as usize + 1) * 2 <= self.slots.len() {
             return Ok(());
         }
         let mut slots = Charged::new(self.slots.budget());
@@ -187,6 +186,7 @@ mod hash {
 
     const START: u64 = 0x243f_6a88_85a3_08d3;
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    const LENGTH: u64 = 0x1656_67b1_9e37_79f9;
     const NULL: u64 = 0xc2b2_ae3d_27d4_eb4f;
 
     /// The part that a slot holds. The upper bits of its 32 decide last where a table is large.
@@ -205,7 +205,17 @@ mod hash {
                 Data::Int(values) => column(hashes, key, values.iter().map(|v| v.cast_unsigned())),
                 Data::Double(values) => column(hashes, key, values.iter().map(|v| v.to_bits())),
                 Data::Wide(values) => column(hashes, key, values.iter().map(|&v| wide(v))),
-                Data::Text(texts) => column(hashes, key, texts.iter().map(text)),
+                Data::Text(texts) => {
+                    let words = texts.heads().enumerate().map(|(row, (head, length))| {
+                        let start = head ^ (length as u64).wrapping_mul(LENGTH);
+                        if length <= 8 {
+                            start
+                        } else {
+                            start ^ rest(texts.bytes(row))
+                        }
+                    });
+                    column(hashes, key, words);
+                }
             }
         }
     }
@@ -240,23 +250,14 @@ mod hash {
         mix((bits >> 64) as u64) ^ bits as u64
     }
 
-    fn text(text: &[u8]) -> u64 {
-        let (words, rest) = text.as_chunks::<8>();
-        let start = (text.len() as u64).wrapping_mul(FACTOR);
-        let hash = words
+    /// Of what comes after the first eight bytes; the last eight may be taken into account twice.
+    fn rest(text: &[u8]) -> u64 {
+        let (words, _) = text.as_chunks::<8>();
+        let last = text.last_chunk::<8>().into_iter();
+        words
             .iter()
-            .fold(start, |hash, word| mix(hash ^ u64::from_le_bytes(*word)));
-        hash ^ short_word(rest)
-    }
-
-    /// Up to seven bytes as one word; with the length beside it, no two texts have the same.
-    fn short_word(bytes: &[u8]) -> u64 {
-        if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-            return u64::from(u32::from_le_bytes(*first)) << 32
-                | u64::from(u32::from_le_bytes(*last));
-        }
-        bytes
-            .iter()
-            .fold(0, |word, &byte| word << 8 | u64::from(byte))
+            .skip(1)
+            .chain(last)
+            .fold(FACTOR, |hash, word| mix(hash ^ u64::from_le_bytes(*word)))
     }
 }

@@ -1,28 +1,32 @@
 //! Files as objects (SPEC 7, rules 8 and 9).
 //!
 //! An object is written to `.tmp-<nonce>-name`, synced, hard-linked to its name, which fails where the name is taken,
-//! and the directory is synced. Only then does the temporary name go away: as long as the link's durability was not
-//! acknowledged, the second name says whose object it is. Files named `.tmp-*` are no objects.
+//! and the directory is synced. Files named `.tmp-*` are no objects: whoever is killed before the link leaves one of them
+//! and nothing else.
 //!
 //! Below the root no symbolic link is followed. A link put in place between the look and the use is not noticed: that
 //! takes somebody who may write there anyway.
 
-use std::fs::{self, File, Metadata};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+mod list;
+#[cfg(test)]
+mod tests;
+mod watched;
 
-use super::pattern::{End, Segment};
-use super::{
-    Answer, CreateOnly, Entry, FileId, Head, Opened, Part, Pattern, Store, Upload, too_many,
-};
+use std::fs::{self, File, Metadata};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use self::watched::{Stamp, Watched, changed_while};
+use super::{Answer, CreateOnly, Entry, FileId, Head, Opened, Part, Pattern, Store, Upload};
 use crate::error::{Error, Kind, Result, shown};
-use crate::limits::{KEY_BYTES, LISTED_OBJECTS, PART_BYTES};
+use crate::limits::{KEY_BYTES, PART_BYTES};
 use crate::random::Nonce;
 use crate::stop::Stop;
 
 const TEMPORARY: &str = ".tmp-";
-const NONCE_DIGITS: usize = 32;
 
 /// Linux's numbers for what `link` says on a file system that has no hard links.
 /// Source: link(2), "EPERM: The filesystem does not support the creation of hard links"; network file systems give the
@@ -35,6 +39,8 @@ pub struct FileStore {
     root: PathBuf,
     side: Side,
     calls: Calls,
+    /// Whether an object was named whose directory could not be synced.
+    is_unsettled: Arc<AtomicBool>,
 }
 
 /// Which end of a run the files are at: it decides how a fault of theirs is called.
@@ -115,6 +121,7 @@ impl FileStore {
             root,
             side,
             calls: Calls::SYSTEM,
+            is_unsettled: Arc::default(),
         }
     }
 
@@ -182,10 +189,11 @@ impl FileStore {
         self.make_directory(above)?;
         match fs::create_dir(path) {
             // Another run made it at the same moment.
-            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-            Err(cause) => Err(cause),
-            Ok(()) => (self.calls.sync_directory)(above),
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+            Err(cause) => return Err(cause),
+            Ok(()) => {}
         }
+        (self.calls.sync_directory)(above)
     }
 
     /// Gives a synced temporary file its name, unless the name is taken.
@@ -200,127 +208,16 @@ impl FileStore {
                 };
             }
         }
+        discard(temporary);
         match (self.calls.sync_directory)(&place.directory) {
-            Ok(()) => {
-                discard(temporary);
-                Answer::Created { version_id: None }
-            }
-            Err(cause) => Answer::Lost(self.failed("syncing the directory of", key, &cause)),
-        }
-    }
-
-    /// Which run wrote the object, where that is not settled yet: its temporary name is still there.
-    fn unsettled_nonce(place: &Place) -> io::Result<Option<String>> {
-        for entry in fs::read_dir(&place.directory)? {
-            let name = entry?.file_name();
-            let nonce = name
-                .to_str()
-                .and_then(|name| name.strip_prefix(TEMPORARY))
-                .and_then(|name| name.split_at_checked(NONCE_DIGITS))
-                .filter(|(_, rest)| rest.strip_prefix('-') == Some(&place.name));
-            if let Some((nonce, _)) = nonce
-                && is_same_file(&place.directory.join(&name), &place.path)
-            {
-                return Ok(Some(nonce.to_owned()));
+            Ok(()) => Answer::Created { version_id: None },
+            Err(cause) => {
+                // The name is there and may be gone after a crash. No later sync that works would prove otherwise: the
+                // system tells of a write that it lost only once.
+                self.is_unsettled.store(true, Ordering::SeqCst);
+                Answer::Spent(self.failed("syncing the directory of", key, &cause))
             }
         }
-        Ok(None)
-    }
-
-    /// Collects what is below the directory of key `prefix`: what fits `segments`, and then everything where the pattern
-    /// ends in `/`.
-    fn walk(&self, walk: &mut Walk<'_>, prefix: &str, segments: &[Segment]) -> Result<()> {
-        walk.stop.check()?;
-        let (segment, rest) = match segments.split_first() {
-            Some((segment, rest)) => (Some(segment), rest),
-            None => (None, segments),
-        };
-        let names = match segment {
-            // No need to read a directory, nor the right to, where the name is known.
-            Some(Segment::Literal(name)) => vec![name.clone()],
-            Some(Segment::Star { .. }) | None => self.names(prefix)?,
-        };
-        for name in names {
-            if segment.is_some_and(|segment| !segment.matches(&name)) || name.starts_with(TEMPORARY)
-            {
-                continue;
-            }
-            let key = match prefix {
-                "" => name,
-                prefix => format!("{prefix}/{name}"),
-            };
-            // What vanishes between the listing and the look was not there.
-            if let Some(metadata) = self.look(&self.root.join(&key), &key)? {
-                self.visit(walk, key, &metadata, segment, rest)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes a file, walks a directory, or passes by, as the `segment` that named it and the `rest` say.
-    fn visit(
-        &self,
-        walk: &mut Walk<'_>,
-        key: String,
-        metadata: &Metadata,
-        segment: Option<&Segment>,
-        rest: &[Segment],
-    ) -> Result<()> {
-        let refused = |expected, found: &str| Err(self.refused(&key, expected, found.to_owned()));
-        let is_literal = matches!(segment, Some(Segment::Literal(_)));
-        let wants_directory = !rest.is_empty() || (walk.end == End::Below && segment.is_some());
-        if metadata.is_symlink() {
-            return refused("a file or a directory", "a symbolic link");
-        }
-        if metadata.is_dir() {
-            return match wants_directory || segment.is_none() {
-                true => self.walk(walk, &key, rest),
-                false if is_literal => refused("a file", "a directory (write a `/` at its end)"),
-                false => Ok(()),
-            };
-        }
-        if wants_directory {
-            return match is_literal {
-                true => refused("a directory", "a file"),
-                false => Ok(()),
-            };
-        }
-        if !metadata.is_file() {
-            return refused("a regular file", "a device, pipe or socket");
-        }
-        if walk.found.len() >= LISTED_OBJECTS {
-            return Err(too_many(self.uri("")));
-        }
-        let stamp = Stamp::of(metadata);
-        walk.found.push(Entry {
-            key,
-            bytes: stamp.bytes,
-            etag: stamp.etag(),
-            file: Some(stamp.file),
-        });
-        Ok(())
-    }
-
-    /// The names in the directory of `key`; none where it is absent.
-    fn names(&self, key: &str) -> Result<Vec<String>> {
-        let failed = |cause: &io::Error| self.failed("listing", key, cause);
-        let entries = match fs::read_dir(self.root.join(key)) {
-            Ok(entries) => entries,
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(cause) if cause.kind() == io::ErrorKind::NotADirectory => {
-                return Err(self.refused(key, "a directory", "a file".to_owned()));
-            }
-            Err(cause) => return Err(failed(&cause)),
-        };
-        entries
-            .map(|entry| {
-                let name = entry.map_err(|cause| failed(&cause))?.file_name();
-                name.into_string().map_err(|name| {
-                    let found = shown(name.as_encoded_bytes(), 256);
-                    self.refused(key, "names in UTF-8", found)
-                })
-            })
-            .collect()
     }
 
     fn kind(&self) -> Kind {
@@ -370,13 +267,6 @@ impl FileStore {
     }
 }
 
-/// A listing under way.
-struct Walk<'a> {
-    stop: &'a Stop,
-    end: End,
-    found: Vec<Entry>,
-}
-
 impl Store for FileStore {
     fn uri(&self, key: &str) -> String {
         let root = self.root.display().to_string();
@@ -388,15 +278,7 @@ impl Store for FileStore {
     }
 
     fn list(&self, pattern: &Pattern, stop: &Stop) -> Result<Vec<Entry>> {
-        let mut walk = Walk {
-            stop,
-            end: pattern.end(),
-            found: Vec::new(),
-        };
-        self.walk(&mut walk, "", pattern.segments())?;
-        walk.found
-            .sort_unstable_by(|one, two| one.key.cmp(&two.key));
-        Ok(walk.found)
+        self.files(pattern, stop)
     }
 
     fn open(&self, key: &str, etag: Option<&str>, _stop: &Stop) -> Result<Option<Opened>> {
@@ -423,13 +305,7 @@ impl Store for FileStore {
             bytes: stamp.bytes,
             etag: stamp.etag(),
             version_id: None,
-            reader: Box::new(Watched {
-                file,
-                path: place.path,
-                uri: self.uri(key),
-                stamp,
-                read: 0,
-            }),
+            reader: Box::new(Watched::new(file, stamp, place.path, self.uri(key))),
         }))
     }
 
@@ -438,15 +314,15 @@ impl Store for FileStore {
         let Some(metadata) = self.look(&place.path, key)? else {
             return Ok(None);
         };
-        let failed = |cause: &io::Error| self.failed("settling", key, cause);
-        let nonce = Self::unsettled_nonce(&place).map_err(|cause| failed(&cause))?;
-        // What this answer says must stay true after a crash.
-        (self.calls.sync_directory)(&place.directory).map_err(|cause| failed(&cause))?;
-        Ok(Some(Head {
-            bytes: metadata.len(),
-            nonce,
-            version_id: None,
-        }))
+        match self.is_unsettled.load(Ordering::SeqCst) {
+            false => Ok(Some(Head {
+                bytes: metadata.len(),
+                // Files carry no mark; none is needed where every answer but a failed sync is certain.
+                nonce: None,
+                version_id: None,
+            })),
+            true => Err(self.failed("settling", key, &io::Error::other("a failed sync before"))),
+        }
     }
 
     fn put(&self, key: &str, body: &[u8], nonce: &Nonce, _stop: &Stop) -> Answer {
@@ -455,14 +331,13 @@ impl Store for FileStore {
             Err(error) => return Answer::Refused(error),
         };
         let temporary = place.temporary(nonce);
-        // A repeated call whose first answer was lost after the link: writing again would change the object.
-        if !is_same_file(&temporary, &place.path)
-            && let Err(cause) = write_synced(&temporary, body)
-        {
-            discard(&temporary);
-            return Answer::Refused(self.failed("writing", key, &cause));
+        match write_synced(&temporary, body) {
+            Ok(()) => self.publish(&temporary, &place, key),
+            Err(cause) => {
+                discard(&temporary);
+                Answer::Refused(self.failed("writing", key, &cause))
+            }
         }
-        self.publish(&temporary, &place, key)
     }
 
     fn begin(&self, key: &str, nonce: &Nonce, _stop: &Stop) -> Result<Upload> {
@@ -584,81 +459,4 @@ fn advice(kind: io::ErrorKind) -> &'static str {
 /// Removes a temporary name. One that stays is no object and hurts nothing, so a failure is no error.
 fn discard(temporary: &Path) {
     let _ = fs::remove_file(temporary);
-}
-
-/// What must not change while a file is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    file: FileId,
-    bytes: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            file: FileId::of(metadata),
-            bytes: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-
-    /// Time and size: equal for one file seen from two machines, whatever their device numbers.
-    fn etag(&self) -> String {
-        let (seconds, nanos) = self.modified;
-        format!("{seconds:x}.{nanos:x}-{:x}", self.bytes)
-    }
-}
-
-impl FileId {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        }
-    }
-}
-
-/// A file that must stay as it was when it was opened.
-struct Watched {
-    file: File,
-    path: PathBuf,
-    uri: String,
-    stamp: Stamp,
-    read: u64,
-}
-
-impl Read for Watched {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let bytes = self.file.read(into)?;
-        self.read = self
-            .read
-            .saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
-        let mut same = Stamp::of(&self.file.metadata()?) == self.stamp;
-        if bytes == 0 && !into.is_empty() {
-            // At the end, the name must still lead to this file, and all of it was read.
-            let named = fs::symlink_metadata(&self.path).map(|metadata| Stamp::of(&metadata));
-            same &= named.is_ok_and(|named| named == self.stamp) && self.read == self.stamp.bytes;
-        }
-        match same {
-            true => Ok(bytes),
-            false => Err(io::Error::other(changed_while(
-                "while it was read",
-                self.uri.clone(),
-            ))),
-        }
-    }
-}
-
-fn changed_while(when: &str, uri: String) -> Error {
-    Error::new(
-        Kind::Input,
-        "reading",
-        "the file as it was listed (size, times, inode)",
-        format!("that it changed {when}"),
-        "start the run when nothing writes to its inputs",
-    )
-    .at_uri(uri)
 }

@@ -41,6 +41,14 @@ impl Input {
 /// # Errors
 /// 66 where an INPUT names nothing, or an object is reached twice; 65 past the limit of listed objects; the stores' own.
 pub fn list(named: &[(Arc<dyn Store>, Pattern)], stop: &Stop) -> Result<Vec<Input>> {
+    list_within(LISTED_OBJECTS, named, stop)
+}
+
+fn list_within(
+    limit: usize,
+    named: &[(Arc<dyn Store>, Pattern)],
+    stop: &Stop,
+) -> Result<Vec<Input>> {
     let mut inputs: Vec<Input> = Vec::new();
     for (store, pattern) in named {
         let entries = store.list(pattern, stop)?;
@@ -53,7 +61,7 @@ pub fn list(named: &[(Arc<dyn Store>, Pattern)], stop: &Stop) -> Result<Vec<Inpu
             store: store.clone(),
             entry,
         }));
-        if inputs.len() > LISTED_OBJECTS {
+        if inputs.len() > limit {
             return Err(too_many(store.uri("")));
         }
     }
@@ -95,4 +103,63 @@ fn refuse_twins(inputs: &[Input]) -> Result<()> {
 fn missing(expected: &str, found: &str, uri: String) -> Error {
     let advice = "look at the path: what INPUT names must be there";
     Error::new(Kind::Input, "reading", expected, found, advice).at_uri(uri)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::store::fake::{Fake, Fault};
+
+    fn stop() -> Stop {
+        let clock = Arc::new(ManualClock::default());
+        Stop::new(clock, Duration::from_secs(100), Duration::from_secs(10))
+    }
+
+    fn named(fake: &Arc<Fake>, patterns: &[&str]) -> Vec<(Arc<dyn Store>, Pattern)> {
+        let store = || fake.clone() as Arc<dyn Store>;
+        let named = patterns
+            .iter()
+            .map(|text| (store(), Pattern::parse(text).unwrap()));
+        named.collect()
+    }
+
+    #[test]
+    fn the_limit_of_listed_objects_counts_over_all_inputs() {
+        let fake = Arc::new(Fake::default());
+        for key in ["a/1", "a/2", "b/1"] {
+            fake.insert(key, b"x", "");
+        }
+        for (limit, want) in [(3, Ok(3)), (2, Err(Kind::Data))] {
+            let listed = list_within(limit, &named(&fake, &["a/", "b/1"]), &stop());
+            let found = listed
+                .map(|inputs| inputs.len())
+                .map_err(|error| error.kind());
+            assert_eq!(found, want, "{limit}");
+        }
+    }
+
+    #[test]
+    fn f122_an_object_reached_twice_by_its_uri() {
+        let fake = Arc::new(Fake::default());
+        fake.insert("a/1", b"x", "");
+        let error = list(&named(&fake, &["a/1", "a/*"]), &stop()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Input);
+        assert!(
+            error.to_string().contains("reached before as fake://a/1"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn f037_an_input_that_is_gone_when_it_is_opened() {
+        let delete = Fault::Meanwhile("deleted", |objects| objects.clear());
+        let fake = Arc::new(Fake::scripted(vec![(2, delete)]));
+        fake.insert("a", b"x", "");
+        let inputs = list(&named(&fake, &["a"]), &stop()).unwrap();
+        let error = inputs[0].open(&stop()).unwrap_err();
+        assert_eq!((error.kind(), fake.fired()), (Kind::Input, 1));
+    }
 }

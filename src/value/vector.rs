@@ -153,6 +153,14 @@ impl Validity {
         }
     }
 
+    /// Appends the flags of `count` values that are not NULL.
+    pub fn push_valid(&mut self, count: usize) {
+        self.length += count;
+        if !self.flags.is_empty() {
+            self.flags.resize(self.length, true);
+        }
+    }
+
     /// Valid where both are.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
@@ -217,6 +225,14 @@ impl Texts {
     /// All texts in order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.spans.iter().map(|span| self.span_bytes(*span))
+    }
+
+    /// The [`head`] and the length in bytes of each text in order.
+    pub fn heads(&self) -> impl Iterator<Item = (u64, usize)> {
+        self.spans.iter().map(|span| {
+            let length = span.length as usize;
+            (head(&self.bytes, span.start as usize, length), length)
+        })
     }
 
     /// Appends `text`. The caller keeps an arena below 4 GiB: `false`, and nothing appended, where it would pass.
@@ -292,6 +308,27 @@ impl Texts {
         self.bytes.clear();
         self.spans.clear();
     }
+}
+
+/// The first eight bytes of a text of `length` bytes at `start` of an arena, zeros after its end. Texts of at most
+/// eight bytes are equal where their heads and lengths are: keys are mostly such, and two integers are compared in a
+/// tenth of the time that two slices take.
+#[must_use]
+#[inline]
+pub fn head(arena: &[u8], start: usize, length: usize) -> u64 {
+    let rest = arena.get(start..).unwrap_or_default();
+    let bits = u32::try_from(length.min(8)).unwrap_or(8) * 8;
+    let beyond = u64::MAX.checked_shl(bits).unwrap_or(0);
+    if let Some(bytes) = rest.first_chunk::<8>() {
+        // Reads into the next text and cuts that off again: no branch on the length.
+        return u64::from_le_bytes(*bytes) & !beyond;
+    }
+    let mut bytes = [0; 8];
+    let last = rest.len().min(length);
+    if let (Some(into), Some(from)) = (bytes.get_mut(..last), rest.get(..last)) {
+        into.copy_from_slice(from);
+    }
+    u64::from_le_bytes(bytes)
 }
 
 /// Equal where the texts are, however they are laid out.

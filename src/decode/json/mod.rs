@@ -209,10 +209,8 @@ impl Reader {
         };
         let place = start..start + length;
         cursor.offset_bytes = place.end;
-        if rest
-            .get(..length)
-            .is_some_and(|document| document.trim_ascii().is_empty())
-        {
+        let document = rest.get(..length).unwrap_or_default();
+        if document.trim_ascii().is_empty() {
             return Ok(());
         }
         let outcome = if self.records.is_some() {
@@ -237,8 +235,8 @@ impl Reader {
         let tokens = self.found.begin(slots);
         self.shapes.begin(&mut self.marks);
         let mut walk = Walk::new(
-            &chunk.bytes,
-            place.clone(),
+            trimmed(&chunk.bytes, &place),
+            place.start,
             &mut self.tree,
             tokens,
             &mut self.marks,
@@ -264,7 +262,8 @@ impl Reader {
         };
         let mut tokens = [Token::default()];
         let mut marks = Marks::default();
-        Walk::new(&chunk.bytes, place.clone(), tree, &mut tokens, &mut marks).document()?;
+        let bytes = trimmed(&chunk.bytes, &place);
+        Walk::new(bytes, place.start, tree, &mut tokens, &mut marks).document()?;
         let [array] = tokens;
         if array.of(&chunk.bytes).starts_with(b"[") && array.kind == Kind::Nested {
             cursor.offset_bytes = array.start as usize + 1;
@@ -290,13 +289,7 @@ impl Reader {
         let slots = self.tree.slots();
         let tokens = self.found.begin(slots);
         let mut marks = Marks::default();
-        let mut walk = Walk::new(
-            bytes,
-            start..bytes.len(),
-            &mut self.tree,
-            tokens,
-            &mut marks,
-        );
+        let mut walk = Walk::new(bytes, start, &mut self.tree, tokens, &mut marks);
         match walk.record() {
             Ok(place) => {
                 cursor.offset_bytes = place.end;
@@ -402,6 +395,12 @@ impl Cells for Slot<'_> {
     }
 }
 
+/// `bytes` up to the end of the document at `place`, without its line end: what is cut off there is not looked for in
+/// the next line.
+fn trimmed<'a>(bytes: &'a [u8], place: &Range<usize>) -> &'a [u8] {
+    super::csv::trimmed(bytes.get(..place.end).unwrap_or(bytes))
+}
+
 fn push_reject(
     chunk: &Chunk,
     place: Range<usize>,
@@ -424,7 +423,7 @@ fn reason(chunk: &Chunk, start: usize, wrong: &Wrong) -> Reason {
                 expected,
                 found: match rest {
                     [] | [b'\n', ..] | [b'\r', b'\n', ..] => "the end of the document".into(),
-                    _ => format!("{:?}", shown(rest, 1)),
+                    _ => format!("{:?}", shown(rest, 1).trim_end_matches('…')),
                 },
                 at_bytes: at.saturating_sub(start),
             }

@@ -31,18 +31,18 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// A walk through what stands at `place` in `bytes`. `tokens` are one a slot of the tree, all absent.
+    /// A walk from `at` on in `bytes`, which end with the document. `tokens` are one a slot of the tree, all absent.
     pub(super) fn new(
         bytes: &'a [u8],
-        place: Range<usize>,
+        at: usize,
         tree: &'a mut Tree,
         tokens: &'a mut [Token],
         marks: &'a mut Marks,
     ) -> Self {
         tree.begin();
         Self {
-            bytes: bytes.get(..place.end).unwrap_or(bytes),
-            at: place.start,
+            bytes,
+            at,
             tree,
             tokens,
             marks,
@@ -80,7 +80,7 @@ impl<'a> Walk<'a> {
     /// Where the value at `start` ends, which is known to be well formed.
     pub(super) fn value_end(bytes: &[u8], start: usize) -> usize {
         let (mut tree, mut marks) = (Tree::of_nothing(), Marks::default());
-        let mut walk = Walk::new(bytes, start..bytes.len(), &mut tree, &mut [], &mut marks);
+        let mut walk = Walk::new(bytes, start, &mut tree, &mut [], &mut marks);
         match walk.record() {
             Ok(place) => place.end,
             Err(_) => walk.at,

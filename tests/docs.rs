@@ -1,0 +1,171 @@
+//! Runs what the documents show, so that they stay true: each page in a directory of its own, block by block.
+//!
+//! A fenced block whose info string has a second word is a file of that name. A `sql` block is a query over `input.csv`
+//! as `columns.txt`; a `sh` block is run with `windrow` on PATH. The `text` block after one of them is what comes out:
+//! the whole rollup, the end of the output, or `exit CODE: a part of the error`.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test helper that cannot go on says where"
+)]
+
+mod worker;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use windrow::error::Kind;
+use worker::{WINDROW, directory, file_uri, package, run};
+
+#[test]
+fn readme() {
+    page("README.md");
+}
+
+#[test]
+fn sql() {
+    page("docs/sql.md");
+}
+
+#[test]
+fn binance() {
+    page("docs/binance.md");
+}
+
+#[test]
+fn readme_has_every_exit_code() {
+    let text = fs::read_to_string(package("README.md")).expect("the page");
+    let listed: Vec<u8> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split_once(" |")?.0.parse().ok())
+        .collect();
+    let mut codes = vec![0];
+    codes.extend(Kind::ALL.map(Kind::exit_code));
+    assert_eq!(listed, codes);
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for name in ["README.md", "docs/sql.md", "docs/binance.md"] {
+        let text = fs::read_to_string(package(name)).expect("the page");
+        let folder = package(name);
+        let folder = folder.parent().expect("a directory");
+        for target in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split_once(')'))
+        {
+            let target = target.0;
+            assert!(
+                target.starts_with("https://") || folder.join(target).exists(),
+                "{name}: {target}"
+            );
+        }
+    }
+}
+
+/// A fenced block: its info string, its text, and the line it starts on.
+struct Block<'a> {
+    info: &'a str,
+    text: String,
+    line: usize,
+}
+
+fn page(name: &str) {
+    let text = fs::read_to_string(package(name)).expect("the page");
+    let blocks = blocks(&text);
+    let place = directory(&format!("docs-{}", name.replace('/', "-")));
+    for (number, block) in blocks.iter().enumerate() {
+        let want = blocks
+            .get(number + 1)
+            .filter(|next| next.info == "text")
+            .map(|next| next.text.as_str());
+        let label = format!("{name}:{}", block.line);
+        match block.info.split_once(' ') {
+            Some((_, file)) => fs::write(place.join(file), &block.text).expect("a file"),
+            None if block.info == "sql" => query(&block.text, want, &place, number, &label),
+            None if block.info == "sh" => shell(&block.text, want, &place, &label),
+            None => assert_eq!(block.info, "text", "{label}: a block that no test reads"),
+        }
+    }
+    assert!(blocks.len() > 1, "{name} shows something");
+}
+
+/// The fenced blocks of a page, in order.
+fn blocks(page: &str) -> Vec<Block<'_>> {
+    let mut blocks = Vec::new();
+    let mut lines = page.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
+        let Some(info) = line.strip_prefix("```") else {
+            continue;
+        };
+        let text = lines
+            .by_ref()
+            .map(|(_, line)| line)
+            .take_while(|line| *line != "```")
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        blocks.push(Block {
+            info,
+            text,
+            line: number + 1,
+        });
+    }
+    blocks
+}
+
+fn query(query: &str, want: Option<&str>, place: &Path, number: usize, label: &str) {
+    let mut program = Command::new(WINDROW);
+    program
+        .arg("batch")
+        .env_clear()
+        .env("WINDROW_INPUT", file_uri(&place.join("input.csv")))
+        .env("WINDROW_INPUT_FORMAT", "csv")
+        .env("WINDROW_CSV_HEADER", "present")
+        .env("WINDROW_COLUMNS_URI", file_uri(&place.join("columns.txt")))
+        .env("WINDROW_QUERY", query)
+        .env("WINDROW_OUTPUT_FORMAT", "csv")
+        .env("WINDROW_MAX_RUNTIME_SECONDS", "60");
+    let outcome = run(&mut program, &place.join("out"), &format!("run-{number}"));
+    let want = want.unwrap_or_else(|| panic!("{label}: a query without its result"));
+    if let Some((code, part)) = want
+        .strip_prefix("exit ")
+        .and_then(|end| end.split_once(": "))
+    {
+        assert_eq!(
+            outcome.code.to_string(),
+            code,
+            "{label}: {}",
+            outcome.printed
+        );
+        assert!(
+            outcome.printed.contains(part.trim_end()),
+            "{label}: {}",
+            outcome.printed
+        );
+    } else {
+        assert_eq!(outcome.code, 0, "{label}: {}", outcome.printed);
+        assert_eq!(outcome.rollup.as_deref(), Some(want), "{label}");
+    }
+}
+
+fn shell(script: &str, want: Option<&str>, place: &Path, label: &str) {
+    let programs = Path::new(WINDROW).parent().expect("a directory");
+    let done = Command::new("/bin/sh")
+        .args(["-euc", script])
+        .current_dir(place)
+        .env_clear()
+        .env("PATH", format!("{}:/usr/bin:/bin", programs.display()))
+        .output()
+        .expect("a shell");
+    let printed = String::from_utf8_lossy(&done.stdout);
+    assert!(
+        done.status.success(),
+        "{label}: {printed}{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    if let Some(want) = want {
+        assert!(printed.ends_with(want), "{label}: {printed}");
+    }
+}

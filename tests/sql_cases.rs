@@ -1,0 +1,229 @@
+//! The agreed cases of the SQL subset (SQL.md, against DuckDB 2.0.0), through the real program: each over one file with
+//! 1, 2 and 5 threads, and over one file a record.
+//!
+//! Where a case needs a construct that is not built yet, the query is refused, and the refusal names the construct.
+#![allow(
+    clippy::expect_used,
+    reason = "a test helper that cannot go on says where"
+)]
+
+mod worker;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use worker::{WINDROW, directory, file_uri, nearly_equal, run};
+
+/// Cases that wait for the rest of SQL, each with the construct that its refusal names. Every other case passes.
+const NOT_BUILT: [(&str, &str); 28] = [
+    ("count(DISTINCT)", "DISTINCT inside an aggregate"),
+    ("median", "median"),
+    ("median of an even count", "median"),
+    ("quantile_cont", "quantile_cont"),
+    ("quantile_disc", "quantile_disc"),
+    ("stddev and var", "stddev_samp"),
+    ("stddev of one row is NULL", "stddev"),
+    ("corr and covar", "corr"),
+    ("regr_slope, regr_intercept, regr_r2", "regr_intercept"),
+    ("bool_and and bool_or", "bool_and"),
+    ("DISTINCT", "SELECT DISTINCT"),
+    (
+        "row-wise ORDER BY with LIMIT",
+        "ORDER BY in a query without groups",
+    ),
+    ("LIKE", "LIKE"),
+    ("LIKE ESCAPE", "LIKE"),
+    ("||", "||"),
+    ("abs and sign", "sign"),
+    ("sqrt exp ln log10 pow", "exp"),
+    ("sin cos tan pi", "cos"),
+    ("greatest and least skip NULL", "greatest"),
+    ("lower upper length", "lower"),
+    ("substr", "substr"),
+    ("trim replace starts_with contains", "trim"),
+    ("epoch and epoch_ms", "epoch"),
+    ("make_timestamp", "make_timestamp"),
+    (
+        "row-wise ORDER BY ties keep input order",
+        "ORDER BY in a query without groups",
+    ),
+    (
+        "DISTINCT without ORDER BY is sorted by the output columns",
+        "SELECT DISTINCT",
+    ),
+    ("corr with a constant is NULL", "corr"),
+    ("a decimal has a digit before the point", "||"),
+];
+
+/// Cases that end with an error, each with what the error says. It shows the query too: these texts are not in it.
+const ERRORS: [(&str, &str); 12] = [
+    ("integer overflow is an error", "in `v + k`"),
+    ("a bad CAST is an error", "in `CAST(v AS BIGINT)`"),
+    ("a join is refused", "found a join"),
+    ("a window function is refused", "found a window function"),
+    ("an unknown column is refused", "found nope"),
+    ("division by zero is an error", "in `k / v`"),
+    (
+        "a string literal next to a number is refused",
+        "found '2', a VARCHAR",
+    ),
+    ("WHERE takes a BOOLEAN only", "found qty, a BIGINT"),
+    ("an expression needs AS", "found qty * 2"),
+    ("duplicate output names are refused", "found shop twice"),
+    (
+        "timestamp - timestamp is refused",
+        "epoch_ms(ts) - epoch_ms(ts)",
+    ),
+    ("BIGINT input takes 3.0 but not 3.5", "column v"),
+];
+
+/// Cases whose DOUBLE fields may differ by 1e-12 relative: what is transcendental hangs on the platform's functions.
+const WITHIN: [&str; 2] = ["sqrt exp ln log10 pow", "sin cos tan pi"];
+
+/// Threads that run cases side by side: a run is mostly waiting for its files to be synced.
+const SIDE_BY_SIDE: usize = 8;
+
+#[derive(serde::Deserialize)]
+struct Cases {
+    cases: Vec<Case>,
+}
+
+#[derive(serde::Deserialize)]
+struct Case {
+    name: String,
+    columns: String,
+    format: String,
+    input_text: String,
+    query: String,
+    #[serde(default)]
+    expect_text: Option<String>,
+    #[serde(default)]
+    expect_exit: Vec<i32>,
+}
+
+#[test]
+fn sql_cases() {
+    let Cases { cases } =
+        serde_json::from_str(include_str!("golden/sql-cases.json")).expect("the cases");
+    for (name, _) in NOT_BUILT.into_iter().chain(ERRORS) {
+        assert!(cases.iter().any(|case| case.name == name), "no case {name}");
+    }
+    let root = directory("sql-cases");
+    let next = AtomicUsize::new(0);
+    let failures = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..SIDE_BY_SIDE {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let failed = failures_of(case, &root);
+                    failures.lock().expect("no panic while held").extend(failed);
+                }
+            });
+        }
+    });
+    let mut failures = failures.into_inner().expect("no panic while held");
+    failures.sort();
+    assert!(
+        failures.is_empty(),
+        "{} of {} cases:\n{}",
+        failures.len(),
+        cases.len(),
+        failures.join("\n")
+    );
+}
+
+/// Runs one case in all its variants and says what went wrong, at most one line.
+fn failures_of(case: &Case, root: &Path) -> Option<String> {
+    let place = root.join(case.name.replace(['/', '|', '*', ' '], "_"));
+    let whole = place.join(format!("input.{}", case.format));
+    let split = place.join("split");
+    fs::create_dir_all(&split).expect("a directory for the case");
+    fs::write(&whole, &case.input_text).expect("the input");
+    let mut variants = vec![("1 thread", "1", file_uri(&whole))];
+    if listed(&NOT_BUILT, case).is_none() {
+        variants.push(("2 threads", "2", file_uri(&whole)));
+        variants.push(("5 threads", "5", file_uri(&whole)));
+        if write_one_file_a_record(case, &split) {
+            variants.push(("a file a record", "3", format!("{}/", file_uri(&split))));
+        }
+    }
+    for (number, (variant, threads, input)) in variants.iter().enumerate() {
+        let mut program = Command::new(WINDROW);
+        program
+            .arg("batch")
+            .env_clear()
+            .env("WINDROW_INPUT", input)
+            .env("WINDROW_INPUT_FORMAT", &case.format)
+            .env("WINDROW_COLUMNS", &case.columns)
+            .env("WINDROW_QUERY", &case.query)
+            .env("WINDROW_OUTPUT_FORMAT", "csv")
+            .env("WINDROW_MAX_RUNTIME_SECONDS", "60")
+            .env("WINDROW_THREADS", threads);
+        if case.format == "csv" {
+            program.env("WINDROW_CSV_HEADER", "present");
+        }
+        let outcome = run(&mut program, &place.join("out"), &format!("run-{number}"));
+        if let Some(fault) = fault(case, outcome.code, &outcome.printed, outcome.rollup) {
+            return Some(format!("{} ({variant}): {fault}", case.name));
+        }
+    }
+    None
+}
+
+/// What is wrong with this end of a case, if anything.
+fn fault(case: &Case, code: i32, printed: &str, rollup: Option<String>) -> Option<String> {
+    if let Some(construct) = listed(&NOT_BUILT, case) {
+        let named = printed.contains(&format!("found {construct}"));
+        return (code != 78 || !named || !printed.contains("not built yet"))
+            .then(|| format!("exit {code}, not a refusal of {construct}: {printed}"));
+    }
+    let codes: &[i32] = match case.expect_exit.as_slice() {
+        [] => &[0],
+        codes => codes,
+    };
+    if !codes.contains(&code) {
+        return Some(format!("exit {code} instead of {codes:?}: {printed}"));
+    }
+    match (&case.expect_text, rollup, listed(&ERRORS, case)) {
+        (Some(want), Some(got), None) if *want == got => None,
+        (Some(want), Some(got), None)
+            if WITHIN.contains(&case.name.as_str()) && nearly_equal(&got, want) =>
+        {
+            None
+        }
+        (None, None, Some(said)) if printed.contains(said) => None,
+        (want, got, said) => Some(format!(
+            "{got:?} instead of {want:?} or {said:?}: {printed}"
+        )),
+    }
+}
+
+/// What a table says of a case.
+fn listed(table: &[(&str, &'static str)], case: &Case) -> Option<&'static str> {
+    let row = table.iter().find(|(name, _)| *name == case.name)?;
+    Some(row.1)
+}
+
+/// Each record in a file of its own, in order; not where a quoted field may hold the end of a line.
+fn write_one_file_a_record(case: &Case, directory: &Path) -> bool {
+    let (header, records) = match case.format.as_str() {
+        "csv" if !case.input_text.contains('"') => case
+            .input_text
+            .split_once('\n')
+            .expect("a header has an end"),
+        "ndjson" => ("", case.input_text.as_str()),
+        _ => return false,
+    };
+    for (number, record) in records.lines().enumerate() {
+        let text = if header.is_empty() {
+            format!("{record}\n")
+        } else {
+            format!("{header}\n{record}\n")
+        };
+        fs::write(directory.join(format!("part-{number:03}")), text).expect("a part");
+    }
+    true
+}
