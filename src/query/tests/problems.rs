@@ -288,3 +288,28 @@ fn f006_advice_says_what_to_write() {
         assert_eq!(problem.advice, advice, "{query}");
     }
 }
+
+#[test]
+fn what_a_problem_repeats_is_fit_to_print() {
+    let long = "x".repeat(60_000);
+    for query in [
+        format!("SELECT {long} FROM input"),
+        format!("SELECT id AS \"{long}\", qty AS \"{long}\" FROM input"),
+        format!("SELECT id FROM input GROUP BY {}", "9".repeat(60_000)),
+        format!(
+            "SELECT ts + INTERVAL '{} s' AS x FROM input",
+            "9".repeat(60_000)
+        ),
+        format!("SELECT date_trunc('{long}', ts) AS x FROM input"),
+        "SELECT \"a\u{1b}[0m\n\" FROM input".to_owned(),
+        "SELECT id AS \"\n\", qty AS \"\n\" FROM input".to_owned(),
+    ] {
+        let problem = compile(&query).expect_err("a problem");
+        for said in [problem.expected, problem.found, problem.advice] {
+            assert!(
+                said.len() < 500 && !said.contains(char::is_control),
+                "{said}"
+            );
+        }
+    }
+}

@@ -42,9 +42,10 @@ pub(super) fn value_of(expr: &str) -> (String, String) {
     let operand = evaluate(output, &batch).unwrap_or_else(|problem| panic!("{expr}: {problem:?}"));
     let vector = operand.into_vector(output.ty, 1);
     let mut shown = Vec::new();
-    match vector.value(0) {
-        Value::Null => shown.extend_from_slice(b"NULL"),
-        _ => text::append(&vector, 0, output.ty, &mut shown),
+    if vector.valid.is_valid(0) {
+        text::append(&vector, 0, output.ty, &mut shown);
+    } else {
+        shown.extend_from_slice(b"NULL");
     }
     (
         output.ty.to_string(),
