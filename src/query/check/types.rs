@@ -1,8 +1,8 @@
 //! What may stand beside what: the one type of several values, implicit conversions (SQL.md, Types and literals;
 //! Arithmetic). An integer literal counts its own digits beside a DECIMAL: DuckDB counts ten, and no value shows it.
 
-use super::super::plan::{Expr, Node};
 use super::super::Problem;
+use super::super::plan::{Expr, Node};
 use super::Binder;
 use super::literals::{constant_of, convert, digits, is_null, is_text, number};
 use crate::value::{Type, WIDE_DIGITS};
