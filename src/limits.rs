@@ -67,6 +67,9 @@ pub const LOG_FLUSH: Duration = Duration::from_secs(2);
 pub const LEAVING: Duration = Duration::from_millis(250);
 /// Signals, panics and the outcome on their way to the supervisor, which only waits for them.
 pub const SUPERVISOR_EVENTS: usize = 8;
+/// How often the supervisor looks whether a thread has stopped the run: the drain counts from the stop, and this is
+/// what a second thread that never comes back may cost at most.
+pub const SUPERVISOR_LOOK: Duration = Duration::from_millis(250);
 /// Fixed buffers of one worker: its chunks, and the columns of a batch. Decides how many workers fit the memory
 /// where THREADS is absent.
 pub const WORKER_BYTES: usize = CHUNK_BYTES * (CHUNKS_PER_WORKER + 2);

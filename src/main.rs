@@ -16,15 +16,15 @@ use windrow::supervise::{Allowance, Context, Outcome, Supervisor};
 
 fn main() -> ExitCode {
     // A panic outside of what the supervisor guards is a defect of the supervisor, but no other exit code either.
-    catch_unwind(run).unwrap_or(ExitCode::from(Kind::Defect.exit_code()))
+    ExitCode::from(catch_unwind(run).unwrap_or(Kind::Defect.exit_code()))
 }
 
-fn run() -> ExitCode {
+fn run() -> u8 {
     let supervisor = match Supervisor::start() {
         Ok(supervisor) => supervisor,
         Err(error) => {
             log::last_words(&SystemClock::start(), &error);
-            return ExitCode::from(error.kind().exit_code());
+            return error.kind().exit_code();
         }
     };
     match supervisor.prepare(|| Command::of(words(Parser::from_env())?)) {

@@ -4,7 +4,6 @@
 //! It never looks at what the command does. The exit code is decided here and nowhere else: the first cause counts.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
-use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::Builder;
@@ -137,12 +136,13 @@ impl Supervisor {
         &self.log
     }
 
-    /// Runs `command` to its end or to the end of its allowance, writes `run_summary`, and says how to exit.
+    /// Runs `command` to its end or to the end of its allowance, writes `run_summary`, and gives the exit code.
+    #[must_use]
     pub fn run(
         self,
         allowance: Allowance,
         command: impl FnOnce(&Context) -> Result<Outcome> + Send + 'static,
-    ) -> ExitCode {
+    ) -> u8 {
         let stop = Stop::new(self.clock.clone(), allowance.deadline, allowance.drain);
         let context = Context {
             stop: stop.clone(),
@@ -182,9 +182,9 @@ impl Supervisor {
         guard(&self.failure, work)
     }
 
-    /// Writes `run_summary` for a run that never started, and says how to exit.
+    /// Writes `run_summary` for a run that never started, and gives the exit code.
     #[must_use]
-    pub fn refuse(&self, error: Error) -> ExitCode {
+    pub fn refuse(&self, error: Error) -> u8 {
         self.leave(Err(error), limits::LOG_FLUSH)
     }
 
@@ -198,7 +198,8 @@ impl Supervisor {
                 self.log.event(&draining(cause));
             }
             let time = match cause {
-                None => stop.remaining(),
+                // Any thread may stop the run; the supervisor sees it when it looks.
+                None => stop.remaining().min(limits::SUPERVISOR_LOOK),
                 Some(_) => stop.remaining().saturating_sub(limits::LEAVING),
             };
             match self.hear.recv_timeout(time) {
@@ -223,9 +224,9 @@ impl Supervisor {
         }
     }
 
-    fn leave(&self, result: Result<Outcome>, wait: Duration) -> ExitCode {
+    fn leave(&self, result: Result<Outcome>, wait: Duration) -> u8 {
         let (exit_code, summary) = match result {
-            Ok(Outcome::Printed) => return ExitCode::SUCCESS,
+            Ok(Outcome::Printed) => return 0,
             Ok(Outcome::Run { message, fields }) => {
                 let mut summary = Event::info("run_summary", message);
                 summary.fields = fields;
@@ -240,7 +241,7 @@ impl Supervisor {
             .with("peak_memory_bytes", usage.peak_memory_bytes)
             .with("cpu_seconds", usage.cpu_seconds);
         self.log.finish(summary, wait);
-        ExitCode::from(exit_code)
+        exit_code
     }
 }
 

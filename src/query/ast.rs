@@ -66,9 +66,9 @@ pub(super) enum Node {
     Number(String),
     Text(String),
     Interval(Interval),
-    /// A column or an alias; `input.name` cannot be an alias.
+    /// A column or an alias; with a table before it, a column.
     Name {
-        qualified: Qualified,
+        table: Option<Name>,
         name: String,
     },
     Unary(Unary, Box<Expr>),
@@ -86,12 +86,6 @@ pub(super) enum Node {
     },
     Cast(OnFailure, Box<Expr>, Type),
     Call(Call),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Qualified {
-    Bare,
-    ByInput,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,8 @@ use super::{same_name, suggest};
 pub struct Entry {
     /// In lower case.
     pub name: &'static str,
+    /// Its arguments, as docs and messages show them.
+    pub args: &'static str,
     /// Fewest arguments.
     pub least: usize,
     /// Most arguments.
@@ -83,6 +85,12 @@ impl Entry {
         }
     }
 
+    /// A call of it, to show.
+    #[must_use]
+    pub fn usage(&self) -> String {
+        format!("{}({})", self.name, self.args)
+    }
+
     /// Whether this version computes it.
     #[must_use]
     pub fn is_built(&self) -> bool {
@@ -103,36 +111,49 @@ pub fn nearest(name: &str) -> Option<&'static str> {
     suggest::nearest(name, known.map(|entry| entry.name))
 }
 
+/// Most arguments of what takes any number.
+const ANY: usize = usize::MAX;
+
+/// Arities and rules of the rows below. A row is the name, its arguments as docs and messages show them, how it is
+/// checked, and its line.
 const fn aggregate(
     name: &'static str,
-    args: usize,
+    args: &'static str,
+    count: usize,
     function: AggregateFunction,
     doc: &'static str,
 ) -> Entry {
-    row(name, args, args, Rule::Aggregate(function), doc)
+    row(name, args, [count, count], Rule::Aggregate(function), doc)
 }
 
-const fn double(name: &'static str, args: usize, function: Function, doc: &'static str) -> Entry {
-    row(name, args, args, Rule::Doubles(function), doc)
+const fn double(
+    name: &'static str,
+    args: &'static str,
+    count: usize,
+    function: Function,
+    doc: &'static str,
+) -> Entry {
+    row(name, args, [count, count], Rule::Doubles(function), doc)
 }
 
-const fn later(name: &'static str, kind: Kind, doc: &'static str) -> Entry {
-    row(name, 0, usize::MAX, Rule::NotBuilt(kind), doc)
+const fn later(name: &'static str, args: &'static str, kind: Kind, doc: &'static str) -> Entry {
+    row(name, args, [0, ANY], Rule::NotBuilt(kind), doc)
 }
 
 const fn instead(name: &'static str, advice: &'static str) -> Entry {
-    row(name, 0, usize::MAX, Rule::Instead(advice), "")
+    row(name, "…", [0, ANY], Rule::Instead(advice), "")
 }
 
 const fn row(
     name: &'static str,
-    least: usize,
-    most: usize,
+    args: &'static str,
+    [least, most]: [usize; 2],
     rule: Rule,
     doc: &'static str,
 ) -> Entry {
     Entry {
         name,
+        args,
         least,
         most,
         rule,
@@ -140,204 +161,66 @@ const fn row(
     }
 }
 
-const ANY: usize = usize::MAX;
-
 /// Every function that has a name of its own; CAST, CASE and the operators are syntax.
+#[rustfmt::skip]
 pub const FUNCTIONS: &[Entry] = &[
-    row(
-        "count",
-        0,
-        1,
-        Rule::Aggregate(AggregateFunction::Count),
-        "rows, or rows where the argument is not NULL",
-    ),
-    aggregate("sum", 1, AggregateFunction::Sum, "the exact sum"),
-    aggregate(
-        "avg",
-        1,
-        AggregateFunction::Avg,
-        "the exact mean, rounded once",
-    ),
-    aggregate("min", 1, AggregateFunction::Min, "the smallest value"),
-    aggregate("max", 1, AggregateFunction::Max, "the largest value"),
-    aggregate(
-        "arg_min",
-        2,
-        AggregateFunction::ArgMin,
-        "the first argument where the second is smallest",
-    ),
-    aggregate(
-        "arg_max",
-        2,
-        AggregateFunction::ArgMax,
-        "the first argument where the second is largest",
-    ),
-    aggregate(
-        "first",
-        1,
-        AggregateFunction::First,
-        "the value of the first record, in input order",
-    ),
-    aggregate(
-        "last",
-        1,
-        AggregateFunction::Last,
-        "the value of the last record, in input order",
-    ),
-    aggregate(
-        "regr_slope",
-        2,
-        AggregateFunction::RegrSlope,
-        "the slope of the line through (y, x)",
-    ),
-    later("median", Kind::Aggregate, "the middle value"),
-    later(
-        "quantile_cont",
-        Kind::Aggregate,
-        "the interpolated quantile",
-    ),
-    later(
-        "quantile_disc",
-        Kind::Aggregate,
-        "the quantile that is a value",
-    ),
-    later("stddev", Kind::Aggregate, "as stddev_samp"),
-    later(
-        "stddev_samp",
-        Kind::Aggregate,
-        "the standard deviation of a sample",
-    ),
-    later(
-        "stddev_pop",
-        Kind::Aggregate,
-        "the standard deviation of a population",
-    ),
-    later("var_samp", Kind::Aggregate, "the variance of a sample"),
-    later("var_pop", Kind::Aggregate, "the variance of a population"),
-    later("corr", Kind::Aggregate, "the correlation"),
-    later("covar_samp", Kind::Aggregate, "the covariance of a sample"),
-    later(
-        "covar_pop",
-        Kind::Aggregate,
-        "the covariance of a population",
-    ),
-    later(
-        "regr_intercept",
-        Kind::Aggregate,
-        "where the line through (y, x) meets x = 0",
-    ),
-    later(
-        "regr_r2",
-        Kind::Aggregate,
-        "how well the line through (y, x) fits",
-    ),
-    later("bool_and", Kind::Aggregate, "whether all are true"),
-    later("bool_or", Kind::Aggregate, "whether one is true"),
-    row("abs", 1, 1, Rule::Abs, "without its sign"),
-    row(
-        "round",
-        1,
-        2,
-        Rule::Round,
-        "to so many digits after the point, half away from zero",
-    ),
-    row(
-        "floor",
-        1,
-        1,
-        Rule::Whole(Function::Floor),
-        "the next whole number below",
-    ),
-    row(
-        "ceil",
-        1,
-        1,
-        Rule::Whole(Function::Ceil),
-        "the next whole number above",
-    ),
-    double("sqrt", 1, Function::Sqrt, "the square root"),
-    double(
-        "pow",
-        2,
-        Function::Power,
-        "the first to the power of the second",
-    ),
-    double("sin", 1, Function::Sin, "the sine of radians"),
-    row("pi", 0, 0, Rule::Pi, "3.141592653589793"),
-    row(
-        "coalesce",
-        1,
-        ANY,
-        Rule::Coalesce,
-        "the first that is not NULL",
-    ),
-    row(
-        "nullif",
-        2,
-        2,
-        Rule::NullIf,
-        "the first, NULL where it equals the second",
-    ),
-    row(
-        "time_bucket",
-        2,
-        2,
-        Rule::TimeBucket,
-        "the start of the bucket of that width",
-    ),
-    row("date_trunc", 2, 2, Rule::DateTrunc, "the start of the unit"),
-    row(
-        "date_part",
-        2,
-        2,
-        Rule::DatePart,
-        "a part of the time; also extract(unit FROM ts)",
-    ),
-    row(
-        "epoch_ms",
-        1,
-        1,
-        Rule::EpochMs,
-        "milliseconds since 1970, half away from zero",
-    ),
-    later("exp", Kind::Scalar, "e to the power"),
-    later("ln", Kind::Scalar, "the natural logarithm"),
-    later("log10", Kind::Scalar, "the logarithm to base 10"),
-    later("cos", Kind::Scalar, "the cosine of radians"),
-    later("tan", Kind::Scalar, "the tangent of radians"),
-    later(
-        "greatest",
-        Kind::Scalar,
-        "the largest argument that is not NULL",
-    ),
-    later(
-        "least",
-        Kind::Scalar,
-        "the smallest argument that is not NULL",
-    ),
-    later("sign", Kind::Scalar, "-1, 0 or 1"),
-    later("lower", Kind::Scalar, "in lower case"),
-    later("upper", Kind::Scalar, "in upper case"),
-    later("length", Kind::Scalar, "code points"),
-    later("substr", Kind::Scalar, "a part of the text"),
-    later("trim", Kind::Scalar, "without blanks around it"),
-    later("replace", Kind::Scalar, "with each occurrence replaced"),
-    later(
-        "starts_with",
-        Kind::Scalar,
-        "whether it starts with the text",
-    ),
-    later("contains", Kind::Scalar, "whether it holds the text"),
-    later(
-        "epoch",
-        Kind::Scalar,
-        "seconds since 1970, with their fraction",
-    ),
-    later(
-        "make_timestamp",
-        Kind::Scalar,
-        "a TIMESTAMP from its parts or from microseconds",
-    ),
+    row("count", "* or x", [0, 1], Rule::Aggregate(AggregateFunction::Count), "rows, or rows where x is not NULL"),
+    aggregate("sum", "x", 1, AggregateFunction::Sum, "the exact sum"),
+    aggregate("avg", "x", 1, AggregateFunction::Avg, "the exact mean, rounded once"),
+    aggregate("min", "x", 1, AggregateFunction::Min, "the smallest value"),
+    aggregate("max", "x", 1, AggregateFunction::Max, "the largest value"),
+    aggregate("arg_min", "value, key", 2, AggregateFunction::ArgMin, "the value where the key is smallest"),
+    aggregate("arg_max", "value, key", 2, AggregateFunction::ArgMax, "the value where the key is largest"),
+    aggregate("first", "x", 1, AggregateFunction::First, "the value of the first record, in input order"),
+    aggregate("last", "x", 1, AggregateFunction::Last, "the value of the last record, in input order"),
+    aggregate("regr_slope", "y, x", 2, AggregateFunction::RegrSlope, "the slope of the line through the points (x, y)"),
+    later("median", "x", Kind::Aggregate, "the middle value"),
+    later("quantile_cont", "x, fraction", Kind::Aggregate, "the interpolated quantile"),
+    later("quantile_disc", "x, fraction", Kind::Aggregate, "the quantile that is a value"),
+    later("stddev", "x", Kind::Aggregate, "as stddev_samp"),
+    later("stddev_samp", "x", Kind::Aggregate, "the standard deviation of a sample"),
+    later("stddev_pop", "x", Kind::Aggregate, "the standard deviation of a population"),
+    later("var_samp", "x", Kind::Aggregate, "the variance of a sample"),
+    later("var_pop", "x", Kind::Aggregate, "the variance of a population"),
+    later("corr", "y, x", Kind::Aggregate, "the correlation"),
+    later("covar_samp", "y, x", Kind::Aggregate, "the covariance of a sample"),
+    later("covar_pop", "y, x", Kind::Aggregate, "the covariance of a population"),
+    later("regr_intercept", "y, x", Kind::Aggregate, "where the line through the points meets x = 0"),
+    later("regr_r2", "y, x", Kind::Aggregate, "how well the line through the points fits"),
+    later("bool_and", "x", Kind::Aggregate, "whether all are true"),
+    later("bool_or", "x", Kind::Aggregate, "whether one is true"),
+    row("abs", "x", [1, 1], Rule::Abs, "x without its sign"),
+    row("round", "x, digits", [1, 2], Rule::Round, "x to so many digits after the point, half away from zero"),
+    row("floor", "x", [1, 1], Rule::Whole(Function::Floor), "the next whole number below"),
+    row("ceil", "x", [1, 1], Rule::Whole(Function::Ceil), "the next whole number above"),
+    double("sqrt", "x", 1, Function::Sqrt, "the square root"),
+    double("pow", "x, y", 2, Function::Power, "x to the power of y"),
+    double("sin", "x", 1, Function::Sin, "the sine of radians"),
+    row("pi", "", [0, 0], Rule::Pi, "3.141592653589793"),
+    row("coalesce", "x, …", [1, ANY], Rule::Coalesce, "the first that is not NULL"),
+    row("nullif", "x, y", [2, 2], Rule::NullIf, "x, NULL where it equals y"),
+    row("time_bucket", "INTERVAL '…', ts", [2, 2], Rule::TimeBucket, "the start of the bucket of that width"),
+    row("date_trunc", "'unit', ts", [2, 2], Rule::DateTrunc, "the start of the unit"),
+    row("date_part", "'unit', ts", [2, 2], Rule::DatePart, "that part of the time; also extract(unit FROM ts)"),
+    row("epoch_ms", "ts", [1, 1], Rule::EpochMs, "milliseconds since 1970, half away from zero"),
+    later("exp", "x", Kind::Scalar, "e to the power of x"),
+    later("ln", "x", Kind::Scalar, "the natural logarithm"),
+    later("log10", "x", Kind::Scalar, "the logarithm to base 10"),
+    later("cos", "x", Kind::Scalar, "the cosine of radians"),
+    later("tan", "x", Kind::Scalar, "the tangent of radians"),
+    later("greatest", "x, …", Kind::Scalar, "the largest that is not NULL"),
+    later("least", "x, …", Kind::Scalar, "the smallest that is not NULL"),
+    later("sign", "x", Kind::Scalar, "-1, 0 or 1"),
+    later("lower", "text", Kind::Scalar, "in lower case"),
+    later("upper", "text", Kind::Scalar, "in upper case"),
+    later("length", "text", Kind::Scalar, "how many code points"),
+    later("substr", "text, start, length", Kind::Scalar, "a part of the text"),
+    later("trim", "text", Kind::Scalar, "without blanks around it"),
+    later("replace", "text, old, new", Kind::Scalar, "with each occurrence replaced"),
+    later("starts_with", "text, start", Kind::Scalar, "whether it starts so"),
+    later("contains", "text, part", Kind::Scalar, "whether it holds the part"),
+    later("epoch", "ts", Kind::Scalar, "seconds since 1970, with their fraction"),
+    later("make_timestamp", "year, month, day, hour, minute, second", Kind::Scalar, "a TIMESTAMP from its parts, or from microseconds"),
     instead("mean", "write avg"),
     instead("argmin", "write arg_min"),
     instead("argmax", "write arg_max"),
@@ -346,10 +229,7 @@ pub const FUNCTIONS: &[Entry] = &[
     instead("any_value", "write first, which may be NULL, or min"),
     instead("count_if", "write count(*) FILTER (WHERE …)"),
     instead("countif", "write count(*) FILTER (WHERE …)"),
-    instead(
-        "approx_count_distinct",
-        "write count(DISTINCT …), which is exact",
-    ),
+    instead("approx_count_distinct", "write count(DISTINCT …), which is exact"),
     instead("variance", "write var_samp"),
     instead("quantile", "write quantile_disc"),
     instead("percentile_cont", "write quantile_cont(x, fraction)"),
@@ -357,14 +237,8 @@ pub const FUNCTIONS: &[Entry] = &[
     instead("list", "windrow has no lists: write one row a value"),
     instead("array_agg", "windrow has no lists: write one row a value"),
     instead("string_agg", "windrow does not join texts of several rows"),
-    instead(
-        "row_number",
-        "there are no window functions; row-wise output keeps the input's order",
-    ),
-    instead(
-        "unnest",
-        "RECORDS makes records of the elements of an array",
-    ),
+    instead("row_number", "there are no window functions; row-wise output keeps the input's order"),
+    instead("unnest", "RECORDS makes records of the elements of an array"),
     instead("power", "write pow"),
     instead("ceiling", "write ceil"),
     instead("log", "write log10 or ln"),
@@ -388,27 +262,14 @@ pub const FUNCTIONS: &[Entry] = &[
     instead("datediff", "subtract epoch_ms(…) of both"),
     instead("strptime", "ISO 8601 text is read by CAST(… AS TIMESTAMP)"),
     instead("strftime", "use date_part and date_trunc"),
-    instead(
-        "to_timestamp",
-        "declare the column TIMESTAMP_S in COLUMNS, or use make_timestamp",
-    ),
-    instead(
-        "now",
-        "the same input gives the same result: write the time as a constant",
-    ),
-    instead(
-        "today",
-        "the same input gives the same result: write the time as a constant",
-    ),
-    instead(
-        "random",
-        "the same input gives the same result: compute a number from a column",
-    ),
-    instead(
-        "regexp_matches",
-        "windrow has no regular expressions: use LIKE",
-    ),
+    instead("to_timestamp", "declare the column TIMESTAMP_S in COLUMNS, or use make_timestamp"),
+    instead("now", "the same input gives the same result: write the time as a constant"),
+    instead("today", "the same input gives the same result: write the time as a constant"),
+    instead("random", "the same input gives the same result: compute a number from a column"),
+    instead("regexp_matches", "windrow has no regular expressions: use LIKE"),
     instead("columns", "list the columns"),
+    instead("current_timestamp", "the same input gives the same result: write the time as a constant"),
+    instead("current_date", "the same input gives the same result: write the time as a constant"),
 ];
 
 #[cfg(test)]

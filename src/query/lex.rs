@@ -59,6 +59,20 @@ impl<'a> Tokens<'a> {
         self.tokens.get(self.at + tokens).copied().unwrap_or(last)
     }
 
+    /// Where the first token stands.
+    pub(super) fn first(&self) -> Span {
+        self.tokens
+            .first()
+            .map(|token| token.span)
+            .unwrap_or_default()
+    }
+
+    /// Whether the token before the next is this symbol.
+    pub(super) fn after_symbol(&self, symbol: &str) -> bool {
+        let before = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
+        before.is_some_and(|token| token.kind == Kind::Symbol(symbol))
+    }
+
     /// The next token, taken.
     pub(super) fn advance(&mut self) -> Token<'a> {
         let token = self.token();

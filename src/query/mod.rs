@@ -28,6 +28,13 @@ pub fn compile(text: &str, columns: &[Column]) -> Result<plan::Plan, Problem> {
     check::check(&parse::parse(text)?, text, columns)
 }
 
+/// Whether `text` is a query at all; what its names mean is not looked at.
+///
+/// Errors: the first [`Problem`], with its place in `text`.
+pub fn check_syntax(text: &str) -> Result<(), Problem> {
+    parse::parse(text).map(drop)
+}
+
 /// What is wrong with a query or COLUMNS text (78), or with a value that an expression met (65).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -54,6 +61,12 @@ impl Problem {
             found: found.into(),
             advice: advice.into(),
         }
+    }
+
+    /// What SPEC 5 has and this version does not.
+    fn not_built(span: Span, what: &str, advice: &str) -> Self {
+        let found = format!("{what}, which is not built yet");
+        Self::new(span, "what this version of windrow computes", found, advice)
     }
 }
 

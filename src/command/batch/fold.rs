@@ -33,6 +33,8 @@ pub(super) struct Tally {
     pub(super) records: Records,
     /// Records of each input that count, by input number.
     pub(super) read: Vec<u64>,
+    /// Inputs that are read to their end: all, or those before the one in which LIMIT was filled.
+    pub(super) whole: usize,
 }
 
 /// What the pieces add up to.
@@ -102,10 +104,14 @@ impl<'fold, 'run> Fold<'fold, 'run> {
         if let Some(rows_left) = &mut self.rows_left {
             *rows_left -= worked.used.min(*rows_left);
         }
-        match worked.stopped {
-            Some(stopped) => Err(self.lift(stopped, piece, before)),
-            None => Ok(self.flow()),
+        if let Some(stopped) = worked.stopped {
+            return Err(self.lift(stopped, piece, before));
         }
+        let flow = self.flow();
+        if flow == Flow::Filled {
+            self.tally.whole = piece.input();
+        }
+        Ok(flow)
     }
 
     fn count(&mut self, piece: &Piece, worked: &Worked) {

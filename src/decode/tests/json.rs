@@ -521,7 +521,7 @@ fn records_of_a_document() {
         &deep,
         &columns,
         b"{\"r\":[[{\"a\":1}],[{\"a\":2},{\"a\":3}]]}",
-        &["18:2", "26:3"],
+        &["17:2", "25:3"],
     );
     let top = Format::Json {
         records: records(&[Step::Each]),

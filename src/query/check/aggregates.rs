@@ -3,7 +3,7 @@
 use super::super::ast::Call;
 use super::super::plan::{Aggregate, AggregateFunction, Expr, Node};
 use super::super::{Problem, Span};
-use super::{Binder, Clause, not_built};
+use super::{Binder, Clause};
 use crate::value::{Type, WIDE_DIGITS};
 
 impl Binder<'_> {
@@ -163,7 +163,7 @@ fn distinct_inside(function: AggregateFunction, span: Span) -> Problem {
         AggregateFunction::Count
         | AggregateFunction::CountStar
         | AggregateFunction::Sum
-        | AggregateFunction::Avg => not_built(
+        | AggregateFunction::Avg => Problem::not_built(
             span,
             "DISTINCT inside an aggregate",
             "group by the value in a run of its own",

@@ -4,9 +4,10 @@ use super::super::ast::{self, Call};
 use super::super::functions::{self, Entry, Rule};
 use super::super::plan::{Bucket, Expr, Function, Interval, Node, TimeUnit};
 use super::super::{Problem, Span, units};
+use super::literals::convert;
 use super::operators::call;
-use super::types::{self, Exact, Texts, convert};
-use super::{Binder, not_built};
+use super::types::{Exact, Texts};
+use super::{Binder, literals};
 use crate::value::Type;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
@@ -29,7 +30,7 @@ impl Binder<'_> {
         };
         if let Rule::NotBuilt(_) = entry.rule {
             let advice = "it is part of the language: compute it outside for now";
-            return Err(not_built(name.span, entry.name, advice));
+            return Err(Problem::not_built(name.span, entry.name, advice));
         }
         if let Rule::Instead(advice) = entry.rule {
             let found = name.span.shown(self.text);
@@ -65,7 +66,7 @@ impl Binder<'_> {
 
     fn scalar(&mut self, entry: &Entry, args: &[ast::Expr], span: Span) -> Result<Expr, Problem> {
         match (entry.rule, args) {
-            (Rule::Pi, _) => Ok(types::double(std::f64::consts::PI, span)),
+            (Rule::Pi, _) => Ok(literals::double(std::f64::consts::PI, span)),
             (Rule::Doubles(function), args) => {
                 let mut args = self.all_of(args)?;
                 for arg in &mut args {
@@ -162,7 +163,7 @@ impl Binder<'_> {
     /// The digits of `round`.
     fn digits(&mut self, digits: &ast::Expr) -> Result<i32, Problem> {
         let bound = self.expr(digits)?;
-        let whole = types::constant_of(&bound).filter(|_| bound.ty == Type::BigInt);
+        let whole = literals::constant_of(&bound).filter(|_| bound.ty == Type::BigInt);
         let value = whole.and_then(|digits| i32::try_from(digits).ok());
         value.ok_or_else(|| {
             let advice = "write the number of digits, as in round(x, 2)";
@@ -212,7 +213,7 @@ impl Binder<'_> {
     ) -> Result<Expr, Problem> {
         let equal = self.compare(Function::Equal, arg, null, span)?;
         let ty = shown.ty;
-        let mut nothing = types::null(span);
+        let mut nothing = literals::null(span);
         convert(&mut nothing, ty);
         Ok(Expr {
             node: Node::Case {
@@ -360,10 +361,12 @@ fn arity(entry: &Entry, call: &Call, span: Span) -> Result<(), Problem> {
         (least, most) if least == most => format!("{least} arguments of {name}"),
         (least, most) => format!("{least} or {most} arguments of {name}"),
     };
-    let advice = if entry.rule == Rule::TimeBucket && args > entry.most {
+    let origin = entry.rule == Rule::TimeBucket && args > entry.most;
+    let advice = if origin {
         "buckets count from 2000-01-03, months from 2000-01-01: there is no origin to give"
+            .to_owned()
     } else {
-        entry.doc
+        format!("write {}: {}", entry.usage(), entry.doc)
     };
     Err(Problem::new(span, expected, args.to_string(), advice))
 }

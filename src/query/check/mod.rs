@@ -1,13 +1,15 @@
 //! A tree of names to a plan of typed columns (SQL.md). The clauses are put together here; `names` knows columns and
-//! aliases, `types` what may stand beside what, `operators` and `calls` type what computes, `aggregates` what folds,
-//! `groups` what a grouped query may show.
+//! aliases, `literals` constants, `types` what may stand beside what; `operators`, `conditions` and `calls` type what computes,
+//! `aggregates` what folds, `groups` what a grouped query may show.
 //!
 //! While it is checked, an expression counts the columns of COLUMNS from 0 and, after them, the aggregate calls in
 //! order of appearance. The plan's own numbering is given at the end.
 
 mod aggregates;
 mod calls;
+mod conditions;
 mod groups;
+mod literals;
 mod names;
 mod operators;
 mod types;
@@ -24,7 +26,11 @@ use names::Alias;
 /// Errors: the first problem of names or types, by clause: SELECT, WHERE, GROUP BY, HAVING, ORDER BY.
 pub(super) fn check(select: &Select, text: &str, columns: &[Column]) -> Result<Plan, Problem> {
     if let Some(span) = select.distinct {
-        return Err(not_built(span, "SELECT DISTINCT", "write GROUP BY ALL"));
+        return Err(Problem::not_built(
+            span,
+            "SELECT DISTINCT",
+            "write GROUP BY ALL",
+        ));
     }
     let mut binder = Binder::new(text, columns);
     let items = binder.items(&select.items)?;
@@ -57,7 +63,7 @@ pub(super) fn check(select: &Select, text: &str, columns: &[Column]) -> Result<P
 fn rows(select: &Select, outputs: Vec<Expr>) -> Result<Rows, Problem> {
     if let Some(first) = select.order_by.first() {
         let advice = "leave it out: rows keep the order of the input; or group them";
-        return Err(not_built(
+        return Err(Problem::not_built(
             first.expr.span,
             "ORDER BY in a query without groups",
             advice,
@@ -251,7 +257,7 @@ impl<'a> Binder<'a> {
                         Some(item) if self.has_aggregate(&item.expr) => {
                             return Err(self.no_aggregate(key.span));
                         }
-                        Some(item) => item.expr.clone(),
+                        Some(item) => self.copy(&item.expr)?,
                         None => self.expr(key)?,
                     };
                     add(bound);
@@ -267,30 +273,31 @@ impl<'a> Binder<'a> {
         items: &[Checked],
     ) -> Result<Vec<OrderKey>, Problem> {
         self.clause = Clause::OrderBy;
-        order_by
-            .iter()
-            .map(|item| {
-                let expr = match self.position(&item.expr, items)? {
-                    Some(item) => item.expr.clone(),
-                    None => self.expr(&item.expr)?,
-                };
-                if let Node::Constant(_) = expr.node {
-                    let advice = "name an output column or give its position, from 1";
-                    let found = format!("{}, a constant", item.expr.span.shown(self.text));
-                    return Err(Problem::new(
-                        item.expr.span,
-                        "what to order by",
-                        found,
-                        advice,
-                    ));
-                }
-                Ok(OrderKey {
-                    expr,
-                    direction: item.direction,
-                    nulls: item.nulls,
-                })
+        let keys = order_by.iter().map(|item| {
+            Ok(OrderKey {
+                expr: self.order_key(&item.expr, items)?,
+                direction: item.direction,
+                nulls: item.nulls,
             })
-            .collect()
+        });
+        keys.collect()
+    }
+
+    fn order_key(&mut self, expr: &ast::Expr, items: &[Checked]) -> Result<Expr, Problem> {
+        if let Some(item) = self.position(expr, items)? {
+            return self.copy(&item.expr);
+        }
+        if let ast::Node::Name { table: None, name } = &expr.node
+            && let Some(alias) = self.alias(name)
+        {
+            return self.expand(alias, expr.span);
+        }
+        if let ast::Node::Null | ast::Node::Boolean(_) | ast::Node::Text(_) = expr.node {
+            let found = format!("{}, a constant", expr.span.shown(self.text));
+            let advice = "name an output column or give its position, from 1";
+            return Err(Problem::new(expr.span, "what to order by", found, advice));
+        }
+        self.expr(expr)
     }
 
     /// The item that a bare number in GROUP BY or ORDER BY means.
@@ -333,12 +340,12 @@ impl<'a> Binder<'a> {
     fn node(&mut self, expr: &ast::Expr) -> Result<Expr, Problem> {
         let span = expr.span;
         match &expr.node {
-            ast::Node::Null => Ok(types::null(span)),
-            ast::Node::Boolean(value) => Ok(types::boolean(*value, span)),
-            ast::Node::Number(digits) => types::number(digits, span),
-            ast::Node::Text(text) => Ok(types::text(text, span)),
+            ast::Node::Null => Ok(literals::null(span)),
+            ast::Node::Boolean(value) => Ok(literals::boolean(*value, span)),
+            ast::Node::Number(digits) => literals::number(digits, span),
+            ast::Node::Text(text) => Ok(literals::text(text, span)),
             ast::Node::Interval(_) => Err(self.stray_interval(span)),
-            ast::Node::Name { qualified, name } => self.name(*qualified, name, span),
+            ast::Node::Name { table, name } => self.name(table.as_ref(), name, span),
             ast::Node::Unary(unary, arg) => self.unary(*unary, arg, span),
             ast::Node::Binary(binary, left, right) => self.binary(*binary, left, right, span),
             ast::Node::And(terms) => self.chain(Node::And, terms, "AND"),
@@ -401,16 +408,6 @@ fn unique(items: &[Checked], name: &str, span: Span) -> Result<(), Problem> {
         ));
     }
     Ok(())
-}
-
-/// What SPEC 5 has and this version does not.
-fn not_built(span: Span, what: &str, advice: &str) -> Problem {
-    Problem::new(
-        span,
-        "what this version of windrow computes",
-        format!("{what}, which is not built yet"),
-        advice,
-    )
 }
 
 /// Chooses the columns that are read, those of the plan and those NOT NULL, and counts in them.

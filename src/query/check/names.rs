@@ -1,9 +1,11 @@
-//! Columns and aliases (SQL.md, Names): a column of the name wins, except in ORDER BY.
+//! Columns and aliases (SQL.md, Names): a column of the name wins, except where it is all of an ORDER BY item; in a
+//! larger expression there the column wins too, as in DuckDB.
 
-use super::super::ast::{self, Item, Qualified};
+use super::super::ast::{self, Item};
+use super::super::functions::Rule;
 use super::super::plan::{Expr, Node};
 use super::super::{Problem, Span, functions, same_name, suggest};
-use super::{Binder, Clause, types};
+use super::{Binder, types};
 use crate::limits::EXPRESSION_HEIGHT;
 
 /// A name given by AS.
@@ -28,31 +30,39 @@ impl Binder<'_> {
     /// The column or alias of this name.
     pub(super) fn name(
         &mut self,
-        qualified: Qualified,
+        table: Option<&ast::Name>,
         name: &str,
         span: Span,
     ) -> Result<Expr, Problem> {
-        let column = self
-            .columns
-            .iter()
-            .position(|column| same_name(&column.name, name));
-        if qualified == Qualified::ByInput {
-            return column
-                .map(|column| self.column(column, span))
-                .ok_or_else(|| self.unknown(name, span));
+        if let Some(table) = table
+            && !same_name(&table.text, "input")
+        {
+            let found = table.span.shown(self.text);
+            let advice = format!(
+                "the one table is input; a column with a point in its name is \"{found}.{name}\""
+            );
+            return Err(Problem::new(
+                table.span,
+                "input before the point",
+                found,
+                advice,
+            ));
         }
-        let alias = self
-            .aliases
-            .iter()
-            .position(|alias| same_name(&alias.name, name));
-        // Inside an aggregate of ORDER BY an alias could only be another aggregate of the same name.
-        let alias_wins = self.clause == Clause::OrderBy && self.inside.is_none();
-        match (column, alias) {
-            (Some(column), None) => Ok(self.column(column, span)),
-            (Some(column), Some(_)) if !alias_wins => Ok(self.column(column, span)),
-            (_, Some(alias)) => self.alias(alias, span),
-            (None, None) => Err(self.unknown(name, span)),
+        let mut columns = self.columns.iter();
+        if let Some(column) = columns.position(|column| same_name(&column.name, name)) {
+            return Ok(self.column(column, span));
         }
+        match self.alias(name) {
+            Some(alias) if table.is_none() => self.expand(alias, span),
+            Some(_) | None => Err(self.unknown(name, span)),
+        }
+    }
+
+    /// The number of the alias of this name.
+    pub(super) fn alias(&self, name: &str) -> Option<usize> {
+        self.aliases
+            .iter()
+            .position(|alias| same_name(&alias.name, name))
     }
 
     pub(super) fn column(&self, column: usize, span: Span) -> Expr {
@@ -68,8 +78,8 @@ impl Binder<'_> {
     }
 
     /// What the alias stands for, as if it were written here.
-    fn alias(&mut self, index: usize, span: Span) -> Result<Expr, Problem> {
-        let Some(alias) = self.aliases.get(index) else {
+    pub(super) fn expand(&mut self, alias: usize, span: Span) -> Result<Expr, Problem> {
+        let Some(alias) = self.aliases.get(alias) else {
             return Err(self.unknown("", span));
         };
         let (mut expr, size) = (alias.expr.clone(), alias.size);
@@ -102,8 +112,15 @@ impl Binder<'_> {
                 "a text stands in single quotes: '{name}'; {}",
                 listed(columns())
             )
-        } else if functions::find(name).is_some() {
-            format!("a function is called with parentheses: {name}(…)")
+        } else if let Some(function) = functions::find(name) {
+            if let Rule::Instead(advice) = function.rule {
+                advice.to_owned()
+            } else {
+                format!(
+                    "a function is called with parentheses: {}",
+                    function.usage()
+                )
+            }
         } else {
             listed(columns())
         };

@@ -2,9 +2,12 @@
 
 use super::super::ast::{self, Binary, Not, OnFailure, Unary};
 use super::super::plan::{Expr, Function, Interval, Node};
-use super::super::{Problem, Span, units};
+use super::super::{Problem, Span, eval, units};
 use super::Binder;
-use super::types::{self, Digits, Exact, Texts, convert};
+use super::conditions::negated;
+use super::literals::{self, convert};
+use super::types::{self, Digits};
+use crate::value::vector::Batch;
 use crate::value::{Type, Value, WIDE_DIGITS};
 
 /// A call without more ado.
@@ -13,17 +16,6 @@ pub(super) fn call(function: Function, args: Vec<Expr>, ty: Type, span: Span) ->
         node: Node::Call(function, args),
         ty,
         span,
-    }
-}
-
-/// NOT around `expr` where it is present.
-fn negated(not: Not, expr: Expr) -> Expr {
-    match not {
-        Not::Absent => expr,
-        Not::Present => {
-            let span = expr.span;
-            call(Function::Not, vec![expr], Type::Boolean, span)
-        }
     }
 }
 
@@ -82,22 +74,6 @@ impl Binder<'_> {
             Operation::Compute(function) => self.compute(function, left, right, span),
         }
     }
-
-    pub(super) fn compare(
-        &self,
-        function: Function,
-        mut left: Expr,
-        mut right: Expr,
-        span: Span,
-    ) -> Result<Expr, Problem> {
-        self.align(
-            &mut [&mut left, &mut right],
-            Exact::Stay,
-            Texts::Any,
-            "a comparison",
-        )?;
-        Ok(call(function, vec![left, right], Type::Boolean, span))
-    }
 }
 
 /// What an operator does.
@@ -136,7 +112,7 @@ impl Binder<'_> {
         for arg in [&left, &right] {
             self.numeric(arg, "arithmetic")?;
         }
-        match (types::is_null(&left), types::is_null(&right)) {
+        match (literals::is_null(&left), literals::is_null(&right)) {
             (true, false) => left.ty = right.ty,
             (false, true) => right.ty = left.ty,
             (true, true) | (false, false) => {}
@@ -157,22 +133,30 @@ impl Binder<'_> {
         right: &Expr,
         span: Span,
     ) -> Result<(), Problem> {
-        let (l, r) = (self.shown(left), self.shown(right));
-        let (found, advice) = match (left.ty, right.ty) {
-            (Type::Timestamp, Type::Timestamp) if function == Function::Subtract => (
-                "a difference of two TIMESTAMPs".to_owned(),
-                format!("write epoch_ms({l}) - epoch_ms({r})"),
-            ),
-            (Type::Timestamp, _) => (
-                self.shown_with_type(left),
-                format!("add an interval: {l} + INTERVAL '1 day'"),
-            ),
-            (_, Type::Timestamp) => (
-                self.shown_with_type(right),
-                format!("add an interval: {r} + INTERVAL '1 day'"),
-            ),
-            _ => return Ok(()),
+        if left.ty == Type::Timestamp
+            && right.ty == Type::Timestamp
+            && function == Function::Subtract
+        {
+            let advice = format!(
+                "write epoch_ms({}) - epoch_ms({})",
+                self.shown(left),
+                self.shown(right)
+            );
+            return Err(Problem::new(
+                span,
+                "numbers in arithmetic",
+                "a difference of two TIMESTAMPs",
+                advice,
+            ));
+        }
+        let Some(time) = [left, right]
+            .into_iter()
+            .find(|arg| arg.ty == Type::Timestamp)
+        else {
+            return Ok(());
         };
+        let found = self.shown_with_type(time);
+        let advice = format!("add an interval: {} + INTERVAL '1 day'", self.shown(time));
         Err(Problem::new(span, "numbers in arithmetic", found, advice))
     }
 
@@ -298,8 +282,8 @@ fn product(left: &Expr, right: &Expr, span: Span) -> Result<Type, Problem> {
 fn negative(arg: Expr, span: Span) -> Expr {
     if let Node::Constant(value) = &arg.node {
         let folded = match value {
-            Value::Null => Some(types::null(span)),
-            Value::Double(value) => Some(types::double(-value, span)),
+            Value::Null => Some(literals::null(span)),
+            Value::Double(value) => Some(literals::double(-value, span)),
             Value::Int(_) | Value::Wide(_) | Value::Boolean(_) | Value::Text(_) => None,
         };
         if let Some(folded) = folded {
@@ -308,161 +292,17 @@ fn negative(arg: Expr, span: Span) -> Expr {
                 ..folded
             };
         }
-        if let Some(value) = types::constant_of(&arg).and_then(i128::checked_neg) {
+        if let Some(value) = literals::constant_of(&arg).and_then(i128::checked_neg) {
             let decimal = matches!(arg.ty, Type::Decimal { .. });
             return if decimal {
-                types::exact(value, arg.ty, span)
+                literals::exact(value, arg.ty, span)
             } else {
-                types::integer(value, span)
+                literals::integer(value, span)
             };
         }
     }
     let ty = arg.ty;
     call(Function::Negate, vec![arg], ty, span)
-}
-
-/// Conditions: all three-valued.
-impl Binder<'_> {
-    /// AND or OR of many terms, as a balanced tree: the order in which they are evaluated stays, the depth is small.
-    pub(super) fn chain(
-        &mut self,
-        node: fn(Box<Expr>, Box<Expr>) -> Node,
-        terms: &[ast::Expr],
-        word: &str,
-    ) -> Result<Expr, Problem> {
-        let mut level = Vec::with_capacity(terms.len());
-        for term in terms {
-            let term = self.expr(term)?;
-            level.push(self.boolean(term, word)?);
-        }
-        while level.len() > 1 {
-            let mut next = Vec::with_capacity(level.len().div_ceil(2));
-            let mut terms = level.into_iter();
-            while let Some(left) = terms.next() {
-                next.push(match terms.next() {
-                    None => left,
-                    Some(right) => Expr {
-                        span: left.span.to(right.span),
-                        node: node(Box::new(left), Box::new(right)),
-                        ty: Type::Boolean,
-                    },
-                });
-            }
-            level = next;
-        }
-        Ok(level
-            .pop()
-            .unwrap_or_else(|| types::boolean(false, Span::default())))
-    }
-
-    pub(super) fn is_null(
-        &mut self,
-        not: Not,
-        arg: &ast::Expr,
-        span: Span,
-    ) -> Result<Expr, Problem> {
-        let arg = self.expr(arg)?;
-        let is_null = Expr {
-            node: Node::IsNull(Box::new(arg)),
-            ty: Type::Boolean,
-            span,
-        };
-        Ok(negated(not, is_null))
-    }
-
-    pub(super) fn in_list(
-        &mut self,
-        not: Not,
-        value: &ast::Expr,
-        list: &[ast::Expr],
-        span: Span,
-    ) -> Result<Expr, Problem> {
-        let mut value = self.expr(value)?;
-        let mut list = list
-            .iter()
-            .map(|item| self.expr(item))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut all: Vec<&mut Expr> = std::iter::once(&mut value).chain(&mut list).collect();
-        self.align(&mut all, Exact::Meet, Texts::Any, "IN")?;
-        let found = Expr {
-            node: Node::In(Box::new(value), list),
-            ty: Type::Boolean,
-            span,
-        };
-        Ok(negated(not, found))
-    }
-
-    /// `value BETWEEN low AND high`, as `value >= low AND value <= high`.
-    pub(super) fn between(
-        &mut self,
-        not: Not,
-        [value, low, high]: [&ast::Expr; 3],
-        span: Span,
-    ) -> Result<Expr, Problem> {
-        let mut value = self.expr(value)?;
-        let mut low = self.expr(low)?;
-        let mut high = self.expr(high)?;
-        self.align(
-            &mut [&mut value, &mut low, &mut high],
-            Exact::Stay,
-            Texts::Any,
-            "BETWEEN",
-        )?;
-        let again = self.copy(&value)?;
-        let at_least = call(
-            Function::GreaterOrEqual,
-            vec![value, low],
-            Type::Boolean,
-            span,
-        );
-        let at_most = call(
-            Function::LessOrEqual,
-            vec![again, high],
-            Type::Boolean,
-            span,
-        );
-        let both = Expr {
-            node: Node::And(Box::new(at_least), Box::new(at_most)),
-            ty: Type::Boolean,
-            span,
-        };
-        Ok(negated(not, both))
-    }
-
-    /// CASE; the simple form compares its operand with each value.
-    pub(super) fn case(
-        &mut self,
-        operand: Option<&ast::Expr>,
-        arms: &[(ast::Expr, ast::Expr)],
-        otherwise: Option<&ast::Expr>,
-        span: Span,
-    ) -> Result<Expr, Problem> {
-        let operand = operand.map(|operand| self.expr(operand)).transpose()?;
-        let mut whens = Vec::with_capacity(arms.len());
-        let mut results = Vec::with_capacity(arms.len() + 1);
-        for (when, then) in arms {
-            let when = self.expr(when)?;
-            whens.push(match &operand {
-                None => self.boolean(when, "WHEN")?,
-                Some(operand) => {
-                    let operand = self.copy(operand)?;
-                    let span = when.span;
-                    self.compare(Function::Equal, operand, when, span)?
-                }
-            });
-            results.push(self.expr(then)?);
-        }
-        if let Some(otherwise) = otherwise {
-            results.push(self.expr(otherwise)?);
-        }
-        let mut all: Vec<&mut Expr> = results.iter_mut().collect();
-        self.align(&mut all, Exact::Meet, Texts::Literal, "the results of CASE")?;
-        let ty = results.first().map_or(Type::BigInt, |first| first.ty);
-        let otherwise = otherwise.and_then(|_| results.pop()).map(Box::new);
-        let arms = whens.into_iter().zip(results).collect();
-        let node = Node::Case { arms, otherwise };
-        Ok(Expr { node, ty, span })
-    }
 }
 
 /// CAST and TRY_CAST as written.
@@ -486,19 +326,29 @@ impl Binder<'_> {
             OnFailure::Error => Node::Cast(arg),
             OnFailure::Null => Node::TryCast(arg),
         };
-        Ok(Expr { node, ty, span })
+        let cast = Expr { node, ty, span };
+        if constant {
+            // What can never work is said before the run starts.
+            let one_row = Batch {
+                rows: 1,
+                ..Batch::default()
+            };
+            eval::evaluate(&cast, &one_row)?;
+        }
+        Ok(cast)
     }
 
     /// Refuses casts that DuckDB refuses for every value.
     fn castable(&self, arg: &Expr, ty: Type, span: Span) -> Result<(), Problem> {
-        let shown = self.shown(arg);
+        if literals::is_null(arg) || arg.ty == ty {
+            return Ok(());
+        }
         let advice = match (arg.ty, ty) {
-            _ if types::is_null(arg) || arg.ty == ty => return Ok(()),
             (Type::Timestamp, Type::Varchar) | (Type::Varchar, Type::Timestamp) => return Ok(()),
-            (Type::Timestamp, _) => format!("write epoch_ms({shown}) for its milliseconds"),
-            (_, Type::Timestamp) => {
-                "declare the column TIMESTAMP_S, TIMESTAMP_MS or TIMESTAMP_US in COLUMNS".to_owned()
+            (Type::Timestamp, _) => {
+                format!("write epoch_ms({}) for its milliseconds", self.shown(arg))
             }
+            (_, Type::Timestamp) => types::DECLARE_TIMESTAMP.to_owned(),
             _ => return Ok(()),
         };
         let expected = format!("a value that can be a {ty}");

@@ -1,13 +1,11 @@
-//! What may stand beside what: literals, the one type of several values, implicit conversions (SQL.md, Types and
-//! literals; Arithmetic).
-//!
-//! A literal is a [`Node::Constant`]: NULL takes the type of its context, a text becomes a TIMESTAMP beside one, an
-//! integer counts its own digits beside a DECIMAL (DuckDB counts ten; no value shows the difference).
+//! What may stand beside what: the one type of several values, implicit conversions (SQL.md, Types and literals;
+//! Arithmetic). An integer literal counts its own digits beside a DECIMAL: DuckDB counts ten, and no value shows it.
 
+use super::super::Problem;
 use super::super::plan::{Expr, Node};
-use super::super::{Problem, Span};
 use super::Binder;
-use crate::value::{Physical, Type, Value, WIDE_DIGITS};
+use super::literals::{constant_of, convert, digits, is_null, is_text, number};
+use crate::value::{Type, WIDE_DIGITS};
 
 /// How large an expression is, its children included.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,168 +25,6 @@ pub(super) fn size(expr: &Expr) -> Size {
         nodes: size.nodes.saturating_add(1),
         height: size.height + 1,
     }
-}
-
-fn constant(value: Value, ty: Type, span: Span) -> Expr {
-    Expr {
-        node: Node::Constant(value),
-        ty,
-        span,
-    }
-}
-
-/// NULL, a BIGINT until its context says otherwise (DuckDB: INTEGER).
-pub(super) fn null(span: Span) -> Expr {
-    constant(Value::Null, Type::BigInt, span)
-}
-
-pub(super) fn boolean(value: bool, span: Span) -> Expr {
-    constant(Value::Boolean(value), Type::Boolean, span)
-}
-
-pub(super) fn text(text: &str, span: Span) -> Expr {
-    constant(Value::Text(text.into()), Type::Varchar, span)
-}
-
-pub(super) fn double(value: f64, span: Span) -> Expr {
-    constant(Value::Double(value), Type::Double, span)
-}
-
-/// A number as written: an integer is a BIGINT or, when larger, a HUGEINT; one with a point a DECIMAL of its digits
-/// (a DOUBLE past 38, as in DuckDB); one with an exponent a DOUBLE.
-pub(super) fn number(digits: &str, span: Span) -> Result<Expr, Problem> {
-    if digits.contains(['e', 'E']) {
-        return literal_double(digits, span);
-    }
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let significant = whole.trim_start_matches('0');
-    let unscaled: Option<i128> = format!("0{significant}{fraction}").parse().ok();
-    let is_decimal = digits.contains('.');
-    let precision = significant.len().max(usize::from(!whole.is_empty())) + fraction.len();
-    match (
-        u8::try_from(precision),
-        u8::try_from(fraction.len()),
-        unscaled,
-    ) {
-        (Ok(precision), Ok(scale), Some(unscaled)) if is_decimal && precision <= WIDE_DIGITS => {
-            let precision = precision.max(1);
-            Ok(exact(unscaled, Type::Decimal { precision, scale }, span))
-        }
-        (_, _, Some(value)) if !is_decimal => Ok(integer(value, span)),
-        _ if is_decimal => literal_double(digits, span),
-        _ => {
-            let advice = "write it with an exponent, as a DOUBLE: 1e40";
-            Err(Problem::new(
-                span,
-                "an integer that fits HUGEINT",
-                digits,
-                advice,
-            ))
-        }
-    }
-}
-
-fn literal_double(digits: &str, span: Span) -> Result<Expr, Problem> {
-    match digits.parse() {
-        Ok(value) if f64::is_finite(value) => Ok(double(value, span)),
-        _ => Err(Problem::new(
-            span,
-            "a number that fits DOUBLE",
-            digits,
-            "the largest is about 1.8e308",
-        )),
-    }
-}
-
-/// An integer in the smallest type that holds it.
-pub(super) fn integer(value: i128, span: Span) -> Expr {
-    let ty = if i64::try_from(value).is_ok() {
-        Type::BigInt
-    } else {
-        Type::HugeInt
-    };
-    exact(value, ty, span)
-}
-
-/// A constant of an exact type that holds `unscaled`.
-pub(super) fn exact(unscaled: i128, ty: Type, span: Span) -> Expr {
-    let value = match (ty.physical(), i64::try_from(unscaled)) {
-        (Physical::Int, Ok(unscaled)) => Value::Int(unscaled),
-        _ => Value::Wide(unscaled),
-    };
-    constant(value, ty, span)
-}
-
-/// The unscaled integer of an exact constant.
-pub(super) fn constant_of(expr: &Expr) -> Option<i128> {
-    expr.ty.scale()?;
-    if let Node::Constant(Value::Int(value)) = expr.node {
-        return Some(i128::from(value));
-    }
-    if let Node::Constant(Value::Wide(value)) = expr.node {
-        return Some(value);
-    }
-    None
-}
-
-pub(super) fn is_null(expr: &Expr) -> bool {
-    matches!(expr.node, Node::Constant(Value::Null))
-}
-
-fn is_text(expr: &Expr) -> bool {
-    matches!(expr.node, Node::Constant(Value::Text(_)))
-}
-
-/// `expr` as `ty`: at once where it is a constant that fits, else by a cast.
-pub(super) fn convert(expr: &mut Expr, ty: Type) {
-    if expr.ty == ty {
-        return;
-    }
-    if is_null(expr) {
-        expr.ty = ty;
-        return;
-    }
-    if let Some(folded) = converted(expr, ty) {
-        *expr = folded;
-        return;
-    }
-    let span = expr.span;
-    let arg = std::mem::replace(expr, null(span));
-    *expr = Expr {
-        node: Node::Cast(Box::new(arg)),
-        ty,
-        span,
-    };
-}
-
-/// The exact constant `expr` as `ty`, where no digit is lost.
-fn converted(expr: &Expr, ty: Type) -> Option<Expr> {
-    let (unscaled, scale) = (constant_of(expr)?, expr.ty.scale()?);
-    if ty == Type::Double {
-        // The nearest double of the decimal text, rounded once.
-        return Some(double(
-            format!("{unscaled}e-{scale}").parse().ok()?,
-            expr.span,
-        ));
-    }
-    let more = ty.scale()?.checked_sub(scale)?;
-    let unscaled = unscaled.checked_mul(10_i128.checked_pow(u32::from(more))?)?;
-    let fits = match ty {
-        Type::Decimal { precision, .. } => digits(unscaled) <= precision,
-        Type::BigInt => i64::try_from(unscaled).is_ok(),
-        Type::HugeInt => true,
-        Type::Boolean | Type::Double | Type::Varchar | Type::Timestamp => false,
-    };
-    fits.then(|| exact(unscaled, ty, expr.span))
-}
-
-/// Digits of `value`, one for 0.
-fn digits(value: i128) -> u8 {
-    value
-        .unsigned_abs()
-        .checked_ilog10()
-        .and_then(|digits| u8::try_from(digits + 1).ok())
-        .unwrap_or(1)
 }
 
 /// Digits before and after the point that the values of an exact expression can have.
@@ -287,6 +123,10 @@ pub(super) enum Texts {
     Literal,
 }
 
+/// What to do about a number that is meant as a time.
+pub(super) const DECLARE_TIMESTAMP: &str =
+    "declare the column TIMESTAMP_S, TIMESTAMP_MS or TIMESTAMP_US in COLUMNS";
+
 impl Binder<'_> {
     /// Makes the values comparable, or of one type; `place` names where they meet.
     ///
@@ -305,14 +145,29 @@ impl Binder<'_> {
             .collect();
         let target = self.meeting(&typed, texts, place)?;
         if let Some(ty) = target {
-            exprs.iter_mut().for_each(|expr| convert(expr, ty));
-            return Ok(());
+            return exprs.iter_mut().try_for_each(|expr| self.adapt(expr, ty));
         }
         if exact == Exact::Meet {
             let ty = exact_type(exprs);
             exprs.iter_mut().for_each(|expr| convert(expr, ty));
         } else {
             scale_constants(exprs);
+        }
+        Ok(())
+    }
+
+    /// [`convert`], refusing a text that is no time.
+    fn adapt(&self, expr: &mut Expr, ty: Type) -> Result<(), Problem> {
+        let literal = is_text(expr);
+        convert(expr, ty);
+        if literal && matches!(expr.node, Node::Cast(_)) {
+            let advice = "write year, month, day and time, as in '2026-01-31 23:59:00'";
+            return Err(Problem::new(
+                expr.span,
+                "a text that is a TIMESTAMP",
+                self.shown(expr),
+                advice,
+            ));
         }
         Ok(())
     }
@@ -421,13 +276,17 @@ impl Binder<'_> {
         if is_null(&expr) {
             convert(&mut expr, Type::Boolean);
         }
+        if expr.ty == Type::Boolean {
+            return Ok(expr);
+        }
         let shown = self.shown(&expr);
         let advice = match expr.ty {
-            Type::Boolean => return Ok(expr),
             Type::BigInt | Type::HugeInt | Type::Double | Type::Decimal { .. } => {
                 format!("compare it: {shown} <> 0")
             }
-            Type::Varchar => format!("compare it, or write CAST({shown} AS BOOLEAN)"),
+            Type::Varchar | Type::Boolean => {
+                format!("compare it, or write CAST({shown} AS BOOLEAN)")
+            }
             Type::Timestamp => format!("compare it, or write {shown} IS NOT NULL"),
         };
         Err(Problem::new(
@@ -468,13 +327,13 @@ impl Binder<'_> {
     /// A TIMESTAMP, or a literal that becomes one.
     pub(super) fn timestamp(&self, mut expr: Expr, place: &str) -> Result<Expr, Problem> {
         if is_null(&expr) || is_text(&expr) {
-            convert(&mut expr, Type::Timestamp);
+            self.adapt(&mut expr, Type::Timestamp)?;
         }
         let advice = match expr.ty {
             Type::Timestamp => return Ok(expr),
             Type::Varchar => format!("write CAST({} AS TIMESTAMP)", self.shown(&expr)),
             Type::BigInt | Type::HugeInt | Type::Double | Type::Decimal { .. } => {
-                "declare the column TIMESTAMP_S, TIMESTAMP_MS or TIMESTAMP_US in COLUMNS".to_owned()
+                DECLARE_TIMESTAMP.to_owned()
             }
             Type::Boolean => "name a TIMESTAMP column".to_owned(),
         };

@@ -1,20 +1,17 @@
 //! Expressions, by precedence climbing. What recurses enters the depth guard; what only grows, such as a long sum,
 //! is held by the height of the tree.
 
-use super::super::ast::{Binary, Call, Expr, Name, Node, Not, OnFailure, Qualified, Unary};
-use super::super::lex::{Kind, Token, unquoted};
-use super::super::types::{self, Written};
-use super::super::{Problem, Span, same_name, units};
-use super::{Parser, is_reserved, refused};
+use super::super::ast::{Binary, Expr, Node, Not, OnFailure, Unary};
+use super::super::lex::Kind;
+use super::super::{Problem, Span, same_name};
+use super::{Parser, refused};
 use crate::limits::EXPRESSION_HEIGHT;
-use crate::value::Type;
-use crate::value::column::Form;
 
 /// How tightly an operator binds, loosest first.
 ///
 /// Source: DuckDB 2.0.0 (PostgreSQL's grammar): IS below comparison, BETWEEN, IN and LIKE above it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Level {
+pub(super) enum Level {
     Or,
     And,
     Not,
@@ -41,6 +38,9 @@ enum Infix {
     Cast,
 }
 
+/// What to do about what is not built yet.
+const LATER: &str = "it is part of the language: compute it outside for now";
+
 impl Parser<'_> {
     /// One expression, whole.
     pub(super) fn expression(&mut self) -> Result<Expr, Problem> {
@@ -48,7 +48,7 @@ impl Parser<'_> {
     }
 
     /// An expression inside another: one level of nesting deeper.
-    fn nested(&mut self, level: Level) -> Result<Expr, Problem> {
+    pub(super) fn nested(&mut self, level: Level) -> Result<Expr, Problem> {
         let _entered = self.depth.enter(self.tokens.token().span)?;
         self.climb(level)
     }
@@ -66,7 +66,7 @@ impl Parser<'_> {
     }
 
     /// The node, unless the tree grows too high to be walked by recursion.
-    fn node(&self, node: Node, start: Span) -> Result<Expr, Problem> {
+    pub(super) fn node(&self, node: Node, start: Span) -> Result<Expr, Problem> {
         let expr = Expr::new(node, self.tokens.since(start));
         if expr.height() > EXPRESSION_HEIGHT {
             return Err(Problem::new(
@@ -153,7 +153,7 @@ impl Parser<'_> {
             Infix::And => self.chain("AND", Level::Not, Node::And, left),
             Infix::Is => self.is_null(left),
             Infix::Range(not) => self.range(not, left),
-            Infix::Concat => Err(not_built("||", self.tokens.token().span)),
+            Infix::Concat => Err(Problem::not_built(self.tokens.token().span, "||", LATER)),
             Infix::Binary(binary) => self.binary(binary, left),
             Infix::Cast => {
                 self.tokens.advance();
@@ -250,7 +250,7 @@ impl Parser<'_> {
         }
         let token = self.tokens.token();
         if self.tokens.at_word("LIKE") {
-            return Err(not_built("LIKE", token.span));
+            return Err(Problem::not_built(token.span, "LIKE", LATER));
         }
         Err(self.unexpected("BETWEEN or IN"))
     }
@@ -272,385 +272,11 @@ impl Parser<'_> {
         Ok(list)
     }
 
-    fn expressions(&mut self) -> Result<Vec<Expr>, Problem> {
+    pub(super) fn expressions(&mut self) -> Result<Vec<Expr>, Problem> {
         let mut list = vec![self.nested(Level::Or)?];
         while self.tokens.accept_symbol(",") {
             list.push(self.nested(Level::Or)?);
         }
         Ok(list)
     }
-}
-
-/// What stands by itself.
-impl Parser<'_> {
-    fn primary(&mut self) -> Result<Expr, Problem> {
-        let token = self.tokens.token();
-        match token.kind {
-            Kind::Number(digits) => self.literal(Node::Number(digits.to_owned())),
-            Kind::Text(raw) => self.literal(Node::Text(unquoted(raw, '\''))),
-            Kind::Symbol("(") => self.parenthesised(),
-            Kind::Quoted(raw) => self.name(unquoted(raw, '"')),
-            Kind::Word(word) => self.word(word, token),
-            Kind::Symbol(_) | Kind::End => Err(self.unexpected("an expression")),
-        }
-    }
-
-    fn literal(&mut self, node: Node) -> Result<Expr, Problem> {
-        let span = self.tokens.advance().span;
-        self.node(node, span)
-    }
-
-    fn parenthesised(&mut self) -> Result<Expr, Problem> {
-        let start = self.tokens.advance().span;
-        if self.tokens.at_word("SELECT")
-            || self.tokens.at_word("WITH")
-            || self.tokens.at_word("FROM")
-        {
-            return Err(refused::SUBQUERY.at(self.tokens.token().span));
-        }
-        let mut expr = self.nested(Level::Or)?;
-        if self.tokens.at_symbol(",") {
-            let advice = "windrow has no rows as values: compare column by column";
-            return Err(Problem::new(
-                self.tokens.token().span,
-                ") to end the parentheses",
-                ",",
-                advice,
-            ));
-        }
-        self.expect_symbol(")", ") to end the parentheses")?;
-        expr.span = self.tokens.since(start);
-        Ok(expr)
-    }
-
-    /// A word that begins an expression: a keyword with a form of its own, a function or a name.
-    fn word(&mut self, word: &str, token: Token<'_>) -> Result<Expr, Problem> {
-        let is = |known| same_name(word, known);
-        let called = self.tokens.symbol_ahead(1, "(");
-        if is("NULL") {
-            return self.literal(Node::Null);
-        }
-        if is("TRUE") || is("FALSE") {
-            return self.literal(Node::Boolean(is("TRUE")));
-        }
-        if is("CASE") {
-            return self.case();
-        }
-        if called && (is("CAST") || is("TRY_CAST")) {
-            return self.cast_call(if is("CAST") {
-                OnFailure::Error
-            } else {
-                OnFailure::Null
-            });
-        }
-        if called && is("EXTRACT") {
-            return self.extract();
-        }
-        if is("INTERVAL") && self.interval_ahead() {
-            return self.interval();
-        }
-        if matches!(self.tokens.ahead(1).kind, Kind::Text(_)) {
-            return self.typed_text(word, token);
-        }
-        if is_reserved(word) || (!called || is("EXISTS")) && self.begins_refused(word) {
-            return Err(self.unexpected("an expression"));
-        }
-        if called {
-            return self.call(word);
-        }
-        self.name(word.to_owned())
-    }
-
-    /// Whether what follows the word INTERVAL makes it one, and no name.
-    fn interval_ahead(&self) -> bool {
-        match self.tokens.ahead(1).kind {
-            Kind::Text(_) | Kind::Number(_) | Kind::Symbol("(") => true,
-            Kind::Symbol("-") => matches!(self.tokens.ahead(2).kind, Kind::Number(_)),
-            Kind::Word(_) | Kind::Quoted(_) | Kind::Symbol(_) | Kind::End => false,
-        }
-    }
-
-    /// Words that are refused where an expression begins, though DuckDB lets some of them be names elsewhere.
-    fn begins_refused(&self, word: &str) -> bool {
-        let is = |known| same_name(word, known);
-        is("EXISTS")
-            || is("ARRAY") && self.tokens.symbol_ahead(1, "[")
-            || is("LAMBDA") && !self.tokens.symbol_ahead(1, ",")
-    }
-
-    /// `TIMESTAMP '…'`: a text with its type before it. Others are refused.
-    fn typed_text(&mut self, word: &str, token: Token<'_>) -> Result<Expr, Problem> {
-        if same_name(word, "TIMESTAMP") {
-            self.tokens.advance();
-            let text = self.primary()?;
-            let span = self.tokens.since(token.span);
-            return self.node(
-                Node::Cast(OnFailure::Error, Box::new(text), Type::Timestamp),
-                span,
-            );
-        }
-        if same_name(word, "DATE") {
-            let advice = "there is no DATE: write TIMESTAMP 'YYYY-MM-DD'";
-            return Err(Problem::new(token.span, "a type of windrow", word, advice));
-        }
-        if is_reserved(word) {
-            return Err(self.unexpected("an expression"));
-        }
-        self.tokens.advance();
-        Err(match word {
-            "e" | "E" | "x" | "X" | "b" | "B" => {
-                refused::CASTS_INSIDE.at(self.tokens.since(token.span))
-            }
-            _ => self.unexpected("an operator, a comma or the next clause"),
-        })
-    }
-
-    /// `name` or `input.name`.
-    fn name(&mut self, name: String) -> Result<Expr, Problem> {
-        let start = self.tokens.advance().span;
-        if !self.tokens.at_symbol(".") {
-            if name.is_empty() {
-                return Err(Problem::new(
-                    start,
-                    "a name",
-                    "\"\"",
-                    "a name has one character at least",
-                ));
-            }
-            let qualified = Qualified::Bare;
-            return self.node(Node::Name { qualified, name }, start);
-        }
-        if !same_name(&name, "input") {
-            let advice = format!(
-                "the one table is named input; a column whose name holds a point is quoted: \"{name}.…\""
-            );
-            return Err(Problem::new(
-                start,
-                "input before the point",
-                start.shown(self.text),
-                advice,
-            ));
-        }
-        self.tokens.advance();
-        let token = self.tokens.token();
-        let name = match token.kind {
-            Kind::Word(word) => word.to_owned(),
-            Kind::Quoted(raw) => unquoted(raw, '"'),
-            Kind::Symbol("*") => {
-                let advice = "write * alone: there is one table";
-                return Err(Problem::new(
-                    token.span,
-                    "a column after input.",
-                    "*",
-                    advice,
-                ));
-            }
-            Kind::Text(_) | Kind::Number(_) | Kind::Symbol(_) | Kind::End => {
-                return Err(self.unexpected("a column after input."));
-            }
-        };
-        self.tokens.advance();
-        let qualified = Qualified::ByInput;
-        self.node(Node::Name { qualified, name }, start)
-    }
-
-    fn case(&mut self) -> Result<Expr, Problem> {
-        let start = self.tokens.advance().span;
-        let operand = match self.tokens.at_word("WHEN") {
-            true => None,
-            false => Some(Box::new(self.nested(Level::Or)?)),
-        };
-        let mut arms = Vec::new();
-        while self.tokens.accept_word("WHEN") {
-            let when = self.nested(Level::Or)?;
-            self.expect_word("THEN", "THEN")?;
-            arms.push((when, self.nested(Level::Or)?));
-        }
-        if arms.is_empty() {
-            return Err(self.unexpected("WHEN"));
-        }
-        let otherwise = match self.tokens.accept_word("ELSE") {
-            true => Some(Box::new(self.nested(Level::Or)?)),
-            false => None,
-        };
-        self.expect_word("END", "WHEN, ELSE or END")?;
-        let node = Node::Case {
-            operand,
-            arms,
-            otherwise,
-        };
-        self.node(node, start)
-    }
-
-    fn cast_call(&mut self, on_failure: OnFailure) -> Result<Expr, Problem> {
-        let start = self.tokens.advance().span;
-        self.tokens.advance();
-        let arg = self.nested(Level::Or)?;
-        self.expect_word("AS", "AS and a type")?;
-        let ty = self.cast_type()?;
-        self.expect_symbol(")", ") after the type")?;
-        let span = self.tokens.since(start);
-        let mut cast = self.cast(on_failure, arg, ty)?;
-        cast.span = span;
-        Ok(cast)
-    }
-
-    fn cast(&self, on_failure: OnFailure, arg: Expr, ty: Type) -> Result<Expr, Problem> {
-        let start = arg.span;
-        self.node(Node::Cast(on_failure, Box::new(arg), ty), start)
-    }
-
-    fn cast_type(&mut self) -> Result<Type, Problem> {
-        let token = self.tokens.token();
-        let written = types::named(token, self.text)?;
-        self.tokens.advance();
-        match written {
-            Written::Form(Form::Plain(ty)) => Ok(ty),
-            Written::Form(Form::Epoch { .. } | Form::Nanoseconds) => {
-                let advice = "it says how COLUMNS are read: write TIMESTAMP here";
-                Err(Problem::new(
-                    token.span,
-                    "a type of a value",
-                    token.span.shown(self.text),
-                    advice,
-                ))
-            }
-            Written::Decimal if !self.tokens.at_symbol("(") => Err(types::bare_decimal(token.span)),
-            Written::Decimal => {
-                self.tokens.advance();
-                let precision = self.tokens.advance();
-                self.expect_symbol(",", "a comma and the scale")?;
-                let scale = self.tokens.advance();
-                let ty = types::decimal(precision, scale, self.text)?;
-                self.expect_symbol(")", ") after the scale")?;
-                Ok(ty)
-            }
-        }
-    }
-
-    /// `extract(unit FROM value)`, as `date_part('unit', value)`.
-    fn extract(&mut self) -> Result<Expr, Problem> {
-        let name = self.tokens.advance();
-        self.tokens.advance();
-        let token = self.tokens.token();
-        let unit = match token.kind {
-            Kind::Word(word) => word.to_owned(),
-            Kind::Text(raw) => raw.to_owned(),
-            Kind::Quoted(_) | Kind::Number(_) | Kind::Symbol(_) | Kind::End => {
-                return Err(self.unexpected("a unit such as hour"));
-            }
-        };
-        let unit = self.literal(Node::Text(unit))?;
-        self.expect_word("FROM", "FROM after the unit")?;
-        let value = self.nested(Level::Or)?;
-        self.expect_symbol(")", ") to end extract")?;
-        let call = Call {
-            name: Name {
-                text: "date_part".to_owned(),
-                span: name.span,
-            },
-            args: vec![unit, value],
-            star: None,
-            distinct: None,
-            filter: None,
-        };
-        self.node(Node::Call(call), name.span)
-    }
-
-    /// `INTERVAL '…'`, `INTERVAL '…' UNIT`, `INTERVAL n UNIT`.
-    fn interval(&mut self) -> Result<Expr, Problem> {
-        let start = self.tokens.advance().span;
-        let token = self.tokens.advance();
-        let (text, alone) = match token.kind {
-            Kind::Text(raw) => (raw, true),
-            Kind::Number(digits) => (digits, false),
-            Kind::Word(_) | Kind::Quoted(_) | Kind::Symbol(_) | Kind::End => {
-                let advice =
-                    "an interval is constant: write INTERVAL '90 seconds' or INTERVAL 5 MINUTE";
-                let found = token.span.shown(self.text);
-                return Err(Problem::new(
-                    token.span,
-                    "a text or a number after INTERVAL",
-                    found,
-                    advice,
-                ));
-            }
-        };
-        let unit = match self.tokens.token().kind {
-            Kind::Word(word) => units::unit(word),
-            Kind::Quoted(_) | Kind::Text(_) | Kind::Number(_) | Kind::Symbol(_) | Kind::End => None,
-        };
-        if unit.is_some() {
-            self.tokens.advance();
-        } else if !alone {
-            return Err(self.unexpected("a unit such as MINUTE after the number"));
-        }
-        let interval = units::interval(text, unit).map_err(|expected| {
-            let advice = "an interval is numbers with units, such as INTERVAL '1 day 90 seconds'";
-            Problem::new(token.span, expected, token.span.shown(self.text), advice)
-        })?;
-        self.node(Node::Interval(interval), start)
-    }
-
-    fn call(&mut self, word: &str) -> Result<Expr, Problem> {
-        let start = self.tokens.advance().span;
-        self.tokens.advance();
-        let name = Name {
-            text: word.to_owned(),
-            span: start,
-        };
-        let distinct = self
-            .tokens
-            .at_word("DISTINCT")
-            .then(|| self.tokens.advance().span);
-        let star = self
-            .tokens
-            .at_symbol("*")
-            .then(|| self.tokens.advance().span);
-        let no_args = star.is_some() || distinct.is_none() && self.tokens.at_symbol(")");
-        let args = if no_args {
-            Vec::new()
-        } else {
-            self.expressions()?
-        };
-        if self.tokens.at_word("ORDER") {
-            return Err(refused::ORDER_INSIDE.at(self.tokens.token().span));
-        }
-        self.expect_symbol(")", "a comma or ) after an argument")?;
-        let span = self.tokens.since(start);
-        let filter = self.call_filter()?;
-        if self.tokens.at_word("OVER") {
-            return Err(refused::WINDOW.at(self.tokens.token().span));
-        }
-        let call = Call {
-            name,
-            args,
-            star,
-            distinct,
-            filter,
-        };
-        self.node(Node::Call(call), span)
-    }
-
-    fn call_filter(&mut self) -> Result<Option<Box<Expr>>, Problem> {
-        if !(self.tokens.at_word("FILTER") && self.tokens.symbol_ahead(1, "(")) {
-            return Ok(None);
-        }
-        self.tokens.advance();
-        self.tokens.advance();
-        self.expect_word("WHERE", "WHERE in FILTER (WHERE …)")?;
-        let filter = self.nested(Level::Or)?;
-        self.expect_symbol(")", ") to end FILTER")?;
-        Ok(Some(Box::new(filter)))
-    }
-}
-
-/// The problem of what SPEC 5 has and this version does not.
-fn not_built(what: &str, span: Span) -> Problem {
-    Problem::new(
-        span,
-        "what this version of windrow computes",
-        what,
-        "it is part of the language and not built yet",
-    )
 }

@@ -1,7 +1,9 @@
-//! Tokens to a tree, by recursive descent: this file has the clauses, `expr` the expressions, `refused` the table of
+//! Tokens to a tree, by recursive descent: this file has the clauses, `expr` and
+//! `primary` the expressions, `refused` the table of
 //! what is known and not taken (SPEC 5; SQL.md, Names). Nothing here knows a column or a type of a value.
 
 mod expr;
+mod primary;
 mod refused;
 
 use std::cell::Cell;
@@ -37,45 +39,21 @@ pub(super) fn parse(text: &str) -> Result<Select, Problem> {
     Ok(select)
 }
 
-/// Words that are no names unless they are quoted: those that would change what a query of windrow means. All of them
-/// are reserved in DuckDB.
-const RESERVED: [&str; 36] = [
-    "ALL",
-    "AND",
-    "AS",
-    "ASC",
-    "BOTH",
-    "CASE",
-    "CAST",
-    "DESC",
-    "DISTINCT",
-    "ELSE",
-    "END",
-    "EXCEPT",
-    "FALSE",
-    "FROM",
-    "GROUP",
-    "HAVING",
-    "IN",
-    "INTERSECT",
-    "INTO",
-    "LIMIT",
-    "NOT",
-    "NULL",
-    "OFFSET",
-    "ON",
-    "OR",
-    "ORDER",
-    "PIVOT",
-    "QUALIFY",
-    "SELECT",
-    "THEN",
-    "TRUE",
-    "UNION",
-    "USING",
-    "WHEN",
-    "WHERE",
-    "WITH",
+/// Words that are no names unless they are quoted.
+///
+/// Source: DuckDB 2.0.0, `duckdb_keywords()`, category reserved.
+#[rustfmt::skip]
+const RESERVED: [&str; 75] = [
+    "ALL", "ANALYSE", "ANALYZE", "AND", "ANY", "ARRAY", "AS", "ASC",
+    "ASYMMETRIC", "BOTH", "CASE", "CAST", "CHECK", "COLLATE", "COLUMN", "CONSTRAINT",
+    "CREATE", "DEFAULT", "DEFERRABLE", "DESC", "DESCRIBE", "DISTINCT", "DO", "ELSE",
+    "END", "EXCEPT", "FALSE", "FETCH", "FOR", "FOREIGN", "FROM", "GROUP",
+    "HAVING", "IN", "INITIALLY", "INTERSECT", "INTO", "LAMBDA", "LATERAL", "LEADING",
+    "LIMIT", "NOT", "NULL", "OFFSET", "ON", "ONLY", "OR", "ORDER",
+    "PIVOT", "PIVOT_LONGER", "PIVOT_WIDER", "PLACING", "PRIMARY", "QUALIFY", "REFERENCES", "RETURNING",
+    "SELECT", "SHOW", "SOME", "SUMMARIZE", "SYMMETRIC", "TABLE", "THEN", "TO",
+    "TRAILING", "TRUE", "UNION", "UNIQUE", "UNPIVOT", "USING", "VARIADIC", "WHEN",
+    "WHERE", "WINDOW", "WITH",
 ];
 
 /// Whether `word` must be quoted to be a name.
@@ -160,23 +138,35 @@ impl Parser<'_> {
         Problem::new(token.span, expected, found, self.advice())
     }
 
-    /// What to do about the token here, where nothing better is known.
+    /// What to do about the token here, which is in the wrong place.
     fn advice(&self) -> String {
-        let Kind::Word(word) = self.tokens.token().kind else {
-            return ORDER_OF_CLAUSES.to_owned();
+        let token = self.tokens.token();
+        let at_start = token.span.start == self.tokens.first().start;
+        let Kind::Word(word) = token.kind else {
+            return if token.kind == Kind::End {
+                ORDER_OF_CLAUSES
+            } else {
+                LOOK_BEFORE
+            }
+            .to_owned();
         };
-        if is_reserved(word) {
-            return format!(
-                "{word} is a reserved word: quote it where it is a name; {ORDER_OF_CLAUSES}"
-            );
-        }
-        match suggest::nearest(word, CLAUSES) {
+        let clause = CLAUSES.iter().any(|clause| same_name(clause, word));
+        let near = suggest::nearest(
+            word,
+            CLAUSES.iter().copied().chain(at_start.then_some("SELECT")),
+        );
+        match near {
+            _ if clause && self.tokens.after_symbol(",") => "remove the comma before it".to_owned(),
+            _ if clause || at_start && near.is_none() => ORDER_OF_CLAUSES.to_owned(),
+            _ if is_reserved(word) => format!("a column of that name is written \"{word}\""),
             Some(near) => format!("did you mean {near}?"),
-            None => ORDER_OF_CLAUSES.to_owned(),
+            None => LOOK_BEFORE.to_owned(),
         }
     }
 }
 
+const LOOK_BEFORE: &str =
+    "look at what stands before it, and whether an operator or a comma is missing";
 const ORDER_OF_CLAUSES: &str =
     "a query is SELECT … FROM input [WHERE …] [GROUP BY …] [HAVING …] [ORDER BY …] [LIMIT …]";
 
@@ -275,10 +265,17 @@ impl Parser<'_> {
     /// The name after AS: any word, as in DuckDB.
     fn label(&mut self) -> Result<Name, Problem> {
         let token = self.tokens.token();
+        // `AS FROM input` is a forgotten name, though FROM could be one.
+        let forgotten = self.tokens.at_word("FROM") && self.tokens.word_ahead(1, "input");
         let text = match token.kind {
-            Kind::Word(word) => word.to_owned(),
+            Kind::Word(word) if !forgotten => word.to_owned(),
             Kind::Quoted(raw) if !raw.is_empty() => unquoted(raw, '"'),
-            Kind::Quoted(_) | Kind::Text(_) | Kind::Number(_) | Kind::Symbol(_) | Kind::End => {
+            Kind::Word(_)
+            | Kind::Quoted(_)
+            | Kind::Text(_)
+            | Kind::Number(_)
+            | Kind::Symbol(_)
+            | Kind::End => {
                 let found = self.unexpected("a name after AS").found;
                 let advice = "names are words, or stand in double quotes";
                 return Err(Problem::new(token.span, "a name after AS", found, advice));
@@ -322,37 +319,42 @@ impl Parser<'_> {
         self.after_input()
     }
 
-    /// What would join something to `input` or rename it.
+    /// Refuses what would join something to `input` or rename it.
     fn after_input(&self) -> Result<(), Problem> {
         let token = self.tokens.token();
-        match token.kind {
-            Kind::Symbol(",") => Err(refused::JOIN.at(token.span)),
-            Kind::Word(word) => {
-                if let Some(problem) = refused::word(word, token.span) {
-                    return Err(problem);
-                }
-                let is_clause = CLAUSES.iter().any(|clause| same_name(clause, word));
-                let is_slip = self.is_slip(word);
-                if is_clause || is_slip || is_reserved(word) && !same_name(word, "AS") {
-                    return Ok(());
-                }
-                Err(refused::TABLE_ALIAS.at(token.span))
+        let name_at = usize::from(self.tokens.at_word("AS"));
+        let is_name = match self.tokens.ahead(name_at).kind {
+            Kind::Word(word) => !is_reserved(word) && !self.is_slip(word),
+            Kind::Quoted(_) => true,
+            Kind::Text(_) | Kind::Number(_) | Kind::Symbol(_) | Kind::End => false,
+        };
+        // A join is worse than the name before it.
+        for tokens in [0, if is_name { name_at + 1 } else { 0 }] {
+            let token = self.tokens.ahead(tokens);
+            if token.kind == Kind::Symbol(",") {
+                return Err(refused::JOIN.at(token.span));
             }
-            Kind::Quoted(_) => Err(refused::TABLE_ALIAS.at(token.span)),
-            Kind::Text(_) | Kind::Number(_) | Kind::Symbol(_) | Kind::End => Ok(()),
+            if let Kind::Word(word) = token.kind
+                && let Some(problem) = refused::word(word, token.span)
+            {
+                return Err(problem);
+            }
         }
+        if is_name {
+            return Err(refused::TABLE_ALIAS.at(token.span));
+        }
+        Ok(())
     }
 
-    /// Whether `word`, which stands here, is a misspelt clause rather than a table's name: its BY or an operand
-    /// follows.
+    /// Whether `word`, which follows FROM input, is a misspelt clause rather than a name: an operand or BY follows.
     fn is_slip(&self, word: &str) -> bool {
-        let more = !matches!(
-            self.tokens.ahead(1).kind,
-            Kind::End | Kind::Symbol(";" | ",")
-        ) && !CLAUSES
-            .iter()
-            .any(|clause| self.tokens.word_ahead(1, clause))
-            && !matches!(self.tokens.ahead(1).kind, Kind::Word(word) if refused::word(word, Span::default()).is_some());
+        let is_clause = |tokens| {
+            CLAUSES
+                .iter()
+                .any(|clause| self.tokens.word_ahead(tokens, clause))
+        };
+        let more =
+            !matches!(self.tokens.ahead(1).kind, Kind::End | Kind::Symbol(_)) && !is_clause(1);
         more && suggest::nearest(word, CLAUSES).is_some()
     }
 

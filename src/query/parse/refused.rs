@@ -49,8 +49,10 @@ pub(super) const ORDER_INSIDE: Refused = refused(
     "ORDER BY inside a function",
     "use arg_min(value, key) or arg_max(value, key)",
 );
-pub(super) const CASTS_INSIDE: Refused =
-    refused("a list of types after a text", "write CAST(text AS TYPE)");
+pub(super) const TEXT_PREFIX: Refused = refused(
+    "a text with a letter before it",
+    "write the text in '…' alone, its characters as they are",
+);
 const STAR_CHANGED: Refused = refused("a changed *", "list the columns that you want");
 const SET: Refused = refused(
     "a set operation",
