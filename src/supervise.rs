@@ -299,7 +299,11 @@ fn catch_panics(failure: Failure, tell: SyncSender<Heard>) {
 }
 
 fn start_thread(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<()> {
-    match Builder::new().name(name.to_owned()).spawn(work) {
+    match Builder::new()
+        .name(name.to_owned())
+        .stack_size(limits::STACK_BYTES)
+        .spawn(work)
+    {
         Ok(_) => Ok(()),
         Err(cause) => Err(Error::local_io("starting the thread of", name, &cause)),
     }
