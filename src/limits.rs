@@ -56,6 +56,9 @@ pub const CHUNK_BYTES: usize = 512 << 10;
 pub const RANGE_PIECE_NUMBERS: i64 = 8 * BATCH_ROWS as i64;
 /// Records of one column batch: their columns fit the second-level cache, and a call per batch costs nothing per row.
 pub const BATCH_ROWS: usize = 2_048;
+/// Stack of a thread that evaluates expressions: the deepest that is allowed takes a fraction of it, also without
+/// optimisation. Only what is touched costs memory.
+pub const STACK_BYTES: usize = 8 << 20;
 /// Records of a worker's first batch: few, until it is known how long their output rows are.
 pub const FIRST_BATCH_ROWS: usize = 128;
 /// Encoded rows that end a part of a chunk, so that long rows of a row-wise query cannot pile up.

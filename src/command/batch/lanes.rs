@@ -101,6 +101,7 @@ impl<'scope, 'run: 'scope> Lane<'scope, 'run> {
         };
         let thread = Builder::new()
             .name("worker".into())
+            .stack_size(limits::STACK_BYTES)
             .spawn_scoped(scope, work);
         let thread = thread.map_err(|cause| {
             let advice = "allow the process more threads, or set WINDROW_THREADS lower";
