@@ -272,13 +272,14 @@ impl<'run> Worker<'run> {
         };
         self.filter(worked).map_err(problem)?;
         self.drop_missing(piece, worked)?;
-        worked.used += count(self.batch.rows);
         self.sink
             .take(&self.batch, &mut worked.rows)
             .map_err(|failure| match failure {
                 rollup::Failure::Problem(found) => problem(found),
                 rollup::Failure::Full(full) => Stopped::Memory(full),
-            })
+            })?;
+        worked.used += count(self.batch.rows);
+        Ok(())
     }
 
     /// The next records of the piece into the batch and the rejects.
