@@ -216,7 +216,7 @@ fn f036_f037_an_input_that_changes_while_it_is_read() {
     for (name, file, change, found) in changes {
         fs::write(&first, &original).unwrap();
         let mut run = job.clone().named(name).start();
-        run.until("input");
+        run.until_open(&first);
         run.signal("STOP");
         assert!(!run.is_over(), "{name}");
         let path = place.path(&format!("in/{file}.csv"));
@@ -237,7 +237,7 @@ fn f036_f037_an_input_that_changes_while_it_is_read() {
 fn f036_a_file_that_comes_later_is_no_input() {
     let place = Place::new("f036-later");
     let mut run = long_job(&place).start();
-    run.until("input");
+    run.until_open(&place.path("in/1.csv"));
     run.signal("STOP");
     assert!(!run.is_over());
     place.put("in/3.csv", "a\n1\n");
@@ -284,8 +284,8 @@ fn f111_texts_from_files() {
         ("QUERY_URI", "not-utf8.sql", "other bytes"),
         ("QUERY_URI", "directory", "found something else"),
         ("QUERY_URI", "link.sql", "a symbolic link"),
-        ("QUERY_URI", "query.sql/x", "a file at"),
-        ("QUERY_URI", "wrong.sql", "no column b"),
+        ("QUERY_URI", "query.sql/x", "no such file"),
+        ("QUERY_URI", "wrong.sql", "found b; the columns are a"),
         ("QUERY_URI", "empty.sql", "SELECT"),
         ("COLUMNS_URI", "gone.txt", "no such file"),
         ("COLUMNS_URI", "too-long.sql", "65536 bytes"),

@@ -118,7 +118,7 @@ fn f071_keys_and_escapes() {
                 ",2\n,5\n",
                 &[
                     "record 1, byte 0: expected the key \"b\" once, found it twice",
-                    "record 3, byte 29: expected the key \"b\" once, found it twice",
+                    "record 3, byte 27: expected the key …",
                 ],
             ),
             (

@@ -10,12 +10,12 @@ use crate::common::place::Place;
 
 const COLUMNS: &str = "n BIGINT, t VARCHAR";
 
-/// Records `1` to `count` of about 100 bytes, some of them bad; five chunks and more.
+/// Records `1` to `count` of about 400 bytes, some of them bad; five chunks and more.
 fn object(count: u64, is_bad: impl Fn(u64) -> bool) -> String {
     let mut object = "n,t\n".to_owned();
     for number in 1..=count {
         let bad = if is_bad(number) { "x" } else { "" };
-        writeln!(object, "{number}{bad},{number:090}").unwrap();
+        writeln!(object, "{number}{bad},{number:0390}").unwrap();
     }
     assert!(
         object.len() > 5 * CHUNK_BYTES,
@@ -53,8 +53,8 @@ fn both(job: &Job) -> Ended {
 fn f069_f124_the_first_bad_record_in_input_order() {
     let place = Place::new("f069-order");
     // One at the very end of the first chunk's share, many in later ones.
-    let bad = [6_000, 6_001, 11_111, 20_000, 27_999, 28_000];
-    place.put("in.csv", object(28_000, |number| bad.contains(&number)));
+    let bad = [1_500, 1_501, 2_777, 5_000, 6_999, 7_000];
+    place.put("in.csv", object(7_000, |number| bad.contains(&number)));
     let job = Job::csv(
         &place,
         "in.csv",
@@ -63,8 +63,8 @@ fn f069_f124_the_first_bad_record_in_input_order() {
     );
     let ended = both(&job.clone().named("fail"));
     ended.failed(65, "reading");
-    assert_eq!(ended.summary()["record"], 6_000);
-    assert_eq!(ended.failure()["records"]["used"], 5_999);
+    assert_eq!(ended.summary()["record"], 1_500);
+    assert_eq!(ended.failure()["records"]["used"], 1_499);
     for limit in 1..bad.len() {
         let run_id = format!("reject-{limit}");
         let job = job
@@ -94,8 +94,8 @@ fn f069_f124_the_first_bad_record_in_input_order() {
         );
     }
     let ended = both(&job.named("all").with("ON_BAD_RECORD", "reject:6"));
-    let sum = (1..=28_000_u64).sum::<u64>() - bad.iter().sum::<u64>();
-    assert_eq!(ended.rollup(), format!("s,f,l\n{sum},1,27998\n"));
+    let sum = (1..=7_000_u64).sum::<u64>() - bad.iter().sum::<u64>();
+    assert_eq!(ended.rollup(), format!("s,f,l\n{sum},1,6998\n"));
     let rejected: Vec<u64> = ended
         .rejected()
         .iter()
@@ -108,34 +108,34 @@ fn f069_f124_the_first_bad_record_in_input_order() {
 #[test]
 fn f124_faults_of_all_kinds_keep_input_order() {
     let place = Place::new("f124-kinds");
-    let mut lines: Vec<String> = object(28_000, |_| false)
+    let mut lines: Vec<String> = object(7_000, |_| false)
         .lines()
         .map(str::to_owned)
         .collect();
     // Too few fields, then no value, then a value that the query divides by, then no number: each in another chunk.
-    lines[6_000] = "6000".to_owned();
-    lines[12_000] = format!(",{:090}", 12_000);
-    lines[18_000] = format!("0,{:090}", 18_000);
-    lines[24_000] = format!("x,{:090}", 24_000);
+    lines[1_500] = "1500".to_owned();
+    lines[3_000] = format!(",{:0390}", 3_000);
+    lines[4_500] = format!("0,{:0390}", 4_500);
+    lines[6_000] = format!("x,{:0390}", 6_000);
     place.put("in.csv", lines.join("\n"));
     let columns = "n BIGINT NOT NULL, t VARCHAR";
     let job = Job::csv(
         &place,
         "in.csv",
         columns,
-        "SELECT count(100 // n) AS c FROM input WHERE n IS NULL OR n < 30000",
+        "SELECT count(100 // n) AS c FROM input WHERE n IS NULL OR n < 9000",
     );
     for (on_bad_record, record, why) in [
-        ("fail", 6_000, "expected 2 fields, found 1"),
+        ("fail", 1_500, "expected 2 fields, found 1"),
         (
             "reject:1",
-            12_000,
+            3_000,
             "expected a value, as the column is NOT NULL, found NULL",
         ),
-        ("reject:2", 18_000, "(in `100 // n`, byte 13 of the query)"),
+        ("reject:2", 4_500, "(in `100 // n`, byte 13 of the query)"),
         (
             "reject:1000",
-            18_000,
+            4_500,
             "(in `100 // n`, byte 13 of the query)",
         ),
     ] {
@@ -152,7 +152,7 @@ fn f124_faults_of_all_kinds_keep_input_order() {
         "SELECT count(*) AS c FROM input WHERE n > 0",
     );
     let ended = both(&filtered.named("where").with("ON_BAD_RECORD", "reject:2"));
-    assert_eq!(ended.rollup(), "c\n27996\n");
+    assert_eq!(ended.rollup(), "c\n6996\n");
     assert_eq!(
         ended.manifest()["records"]["filtered"],
         2,
@@ -163,16 +163,16 @@ fn f124_faults_of_all_kinds_keep_input_order() {
 #[test]
 fn f124_an_unclosed_quote_is_a_fault_of_the_object() {
     let place = Place::new("f124-quote");
-    let mut text = object(28_000, |number| number == 20_000);
+    let mut text = object(7_000, |number| number == 5_000);
     let good = text.len();
     text.push_str("28001,\"");
-    text.push_str(&object(28_000, |_| false));
+    text.push_str(&object(7_000, |_| false));
     place.put("in.csv", text);
-    let job = Job::csv(&place, "in.csv", COLUMNS, "SELECT count(*) AS c FROM input");
+    let job = Job::csv(&place, "in.csv", COLUMNS, "SELECT count(n) AS c FROM input");
     let ended = both(&job.clone().named("fail"));
     assert_eq!(
         ended.summary()["record"],
-        20_000,
+        5_000,
         "the bad record before it comes first"
     );
     let ended = both(&job.with("ON_BAD_RECORD", "reject:1000000"));
@@ -184,7 +184,7 @@ fn f124_an_unclosed_quote_is_a_fault_of_the_object() {
     let records = ended.failure()["records"].clone();
     assert_eq!(
         (&records["read"], &records["rejected"]),
-        (&28_000.into(), &1.into())
+        (&7_000.into(), &1.into())
     );
 }
 
@@ -237,7 +237,7 @@ fn f123_limit_next_to_a_bad_record() {
 #[test]
 fn f123_limit_in_another_chunk_than_the_bad_record() {
     let place = Place::new("f123-chunks");
-    place.put("in/1.csv", object(28_000, |number| number == 12_001));
+    place.put("in/1.csv", object(7_000, |number| number == 3_001));
     place.put("in/2.csv", "n,t\nbad,bad\n");
     let job = |limit: u64| {
         Job::csv(
@@ -247,22 +247,22 @@ fn f123_limit_in_another_chunk_than_the_bad_record() {
             &format!("SELECT n FROM input LIMIT {limit}"),
         )
     };
-    let ended = both(&job(12_000).named("before"));
-    assert!(ended.rollup().ends_with("\n12000\n"));
+    let ended = both(&job(3_000).named("before"));
+    assert!(ended.rollup().ends_with("\n3000\n"));
     let inputs = ended.inputs();
-    assert_eq!(inputs[0]["read"]["to_record"], 12_000);
+    assert_eq!(inputs[0]["read"]["to_record"], 3_000);
     assert_eq!(
         (&inputs[1]["read"]["to_record"], &inputs[1]["records"]),
         (&0.into(), &0.into())
     );
-    let ended = both(&job(12_001).named("at"));
+    let ended = both(&job(3_001).named("at"));
     ended.failed(65, "reading");
-    assert_eq!(ended.summary()["record"], 12_001);
-    let ended = both(&job(27_999).named("last").with("ON_BAD_RECORD", "reject:1"));
-    assert_eq!(ended.manifest()["records"]["read"], 28_000);
-    assert_eq!(ended.inputs()[0]["read"]["to_record"], 28_000);
+    assert_eq!(ended.summary()["record"], 3_001);
+    let ended = both(&job(6_999).named("last").with("ON_BAD_RECORD", "reject:1"));
+    assert_eq!(ended.manifest()["records"]["read"], 7_000);
+    assert_eq!(ended.inputs()[0]["read"]["to_record"], 7_000);
     let ended = both(
-        &job(28_000)
+        &job(7_000)
             .named("next-file")
             .with("ON_BAD_RECORD", "reject:1"),
     );
@@ -272,8 +272,8 @@ fn f123_limit_in_another_chunk_than_the_bad_record() {
         (place.uri("in/2.csv").as_str(), &1.into())
     );
     // A division that fails right after the cut is not evaluated as far as anybody can tell.
-    let query = "SELECT 100 // (n - 20001) AS q FROM input WHERE n <> 12001 LIMIT";
-    for (limit, code) in [(19_999, 0), (20_000, 65)] {
+    let query = "SELECT 100 // (n - 5001) AS q FROM input WHERE n <> 3001 LIMIT";
+    for (limit, code) in [(4_999, 0), (5_000, 65)] {
         let job = Job::csv(&place, "in/1.csv", COLUMNS, &format!("{query} {limit}"));
         let ended = both(
             &job.named(&limit.to_string())
@@ -282,7 +282,7 @@ fn f123_limit_in_another_chunk_than_the_bad_record() {
         assert_eq!(ended.code, code, "{}", ended.summary());
         assert_eq!(
             ended.summary()["record"].as_u64(),
-            (code == 65).then_some(20_001)
+            (code == 65).then_some(5_001)
         );
     }
 }
@@ -290,7 +290,7 @@ fn f123_limit_in_another_chunk_than_the_bad_record() {
 #[test]
 fn f069_the_same_bytes_for_any_number_of_workers() {
     let place = Place::new("f069-bytes");
-    place.put("in.csv", object(28_000, |number| number % 1_000 == 0));
+    place.put("in.csv", object(7_000, |number| number % 250 == 0));
     let query = "SELECT n % 7 AS k, count(*) AS c, sum(n) AS s, avg(n) AS a, min(t) AS lo, max(t) AS hi, first(n) AS f, last(n) AS l, arg_min(n, n % 3) AS am, sum(n / 3) AS d FROM input GROUP BY k";
     let grouped = Job::csv(&place, "in.csv", COLUMNS, query).with("ON_BAD_RECORD", "reject:28");
     assert_eq!(both(&grouped.named("grouped")).rollup().lines().count(), 8);
@@ -305,6 +305,6 @@ fn f069_the_same_bytes_for_any_number_of_workers() {
             .rollup()
             .lines()
             .count(),
-        14_001
+        3_501
     );
 }

@@ -1,15 +1,17 @@
 //! A run to be: its variables, and how it is started.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use super::WINDROW;
 use super::ended::Ended;
 use super::place::Place;
+use super::{WINDROW, pass};
 
 /// The environment of a run, complete.
 #[derive(Clone)]
@@ -173,6 +175,20 @@ impl Running {
     /// Sends the signal of this name to the process.
     pub fn signal(&self, name: &str) {
         signal(self.id(), name);
+    }
+
+    /// Waits until the process has this file open.
+    pub fn until_open(&mut self, path: &Path) {
+        let descriptors = PathBuf::from(format!("/proc/{}/fd", self.id()));
+        let is_open = || {
+            let entries = fs::read_dir(&descriptors).into_iter().flatten();
+            let mut targets = entries.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+            targets.any(|target| target == path)
+        };
+        while !is_open() {
+            assert!(!self.is_over(), "ended before {}", path.display());
+            pass(Duration::from_millis(1));
+        }
     }
 
     /// Whether it has ended.
