@@ -39,14 +39,6 @@ fn f054_f127_state_past_the_share_of_a_small_memory() {
             "the keys of the groups",
         ),
         (
-            "many-values",
-            numbers(
-                "SELECT i AS k, sum(i) AS s, sum(i + 1) AS t, avg(i) AS u, sum(i * 1e0) AS v
-                 FROM input GROUP BY k",
-            ),
-            "the states of the aggregates",
-        ),
-        (
             "long-values",
             texts("SELECT CAST(t AS BIGINT) AS k, max(t) AS m FROM input GROUP BY k"),
             "the states of the aggregates",

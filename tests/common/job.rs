@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::ended::Ended;
+use super::ended::{Ended, names};
 use super::place::Place;
 use super::{WINDROW, pass};
 
@@ -187,6 +187,15 @@ impl Running {
         };
         while !is_open() {
             assert!(!self.is_over(), "ended before {}", path.display());
+            pass(Duration::from_millis(1));
+        }
+    }
+
+    /// Waits until the run's directory has a name that ends so.
+    pub fn until_there(&mut self, end: &str) {
+        let is_there = |directory: &Path| names(directory).iter().any(|name| name.ends_with(end));
+        while !is_there(&self.directory) {
+            assert!(!self.is_over(), "ended before {end} was there");
             pass(Duration::from_millis(1));
         }
     }
