@@ -36,4 +36,5 @@ pub mod signals;
 pub mod stop;
 pub mod store;
 pub mod supervise;
+pub mod task;
 pub mod value;

@@ -112,29 +112,38 @@ impl Into<'_> {
     ) {
         let mut scratch = Vec::new();
         values.reserve(cells.rows());
+        // Values since the last NULL: their flags are noted together.
+        let mut valid = 0;
         for row in 0..cells.rows() {
-            let value = match cells.cell(row, &mut scratch) {
+            match cells.cell(row, &mut scratch) {
                 Ok(Some(text)) => match parse(text) {
-                    Ok(value) => Some(value),
+                    Ok(value) => {
+                        values.push(value);
+                        valid += 1;
+                        continue;
+                    }
                     Err(why) => self.refuse(row, text, why),
                 },
-                Ok(None) => None,
+                Ok(None) => {}
                 Err(reason) => self.refuse_cell(row, reason),
-            };
-            self.valid.push(value.is_some());
-            values.push(value.unwrap_or_default());
+            }
+            values.push(T::default());
+            self.valid.push_valid(std::mem::take(&mut valid));
+            self.valid.push(false);
         }
+        self.valid.push_valid(valid);
     }
 
     fn texts(&mut self, cells: &impl Cells, texts: &mut Texts) {
         let mut scratch = Vec::new();
         for row in 0..cells.rows() {
-            let text = match cells.cell(row, &mut scratch) {
-                Ok(Some(text)) if is_utf8(text) => Some(text),
+            let mut text = None;
+            match cells.cell(row, &mut scratch) {
+                Ok(Some(found)) if is_utf8(found) => text = Some(found),
                 Ok(Some(_)) => self.refuse_cell(row, Reason::NotUtf8),
-                Ok(None) => None,
+                Ok(None) => {}
                 Err(reason) => self.refuse_cell(row, reason),
-            };
+            }
             // A batch is far below the 4 GiB that an arena holds.
             let held = texts.push_utf8(text.unwrap_or_default());
             self.valid.push(held && text.is_some());
@@ -142,23 +151,22 @@ impl Into<'_> {
     }
 
     #[cold]
-    fn refuse<T>(&mut self, row: usize, text: &[u8], why: ParseFault) -> Option<T> {
+    fn refuse(&mut self, row: usize, text: &[u8], why: ParseFault) {
         let reason = Reason::Value {
             form: self.form,
             found: shown(text, SHOWN_CHARACTERS),
             why,
         };
-        self.refuse_cell(row, reason)
+        self.refuse_cell(row, reason);
     }
 
     #[cold]
-    fn refuse_cell<T>(&mut self, row: usize, reason: Reason) -> Option<T> {
+    fn refuse_cell(&mut self, row: usize, reason: Reason) {
         self.bad.push(Bad {
             row: u32::try_from(row).unwrap_or(u32::MAX),
             column: self.column,
             reason,
         });
-        None
     }
 }
 

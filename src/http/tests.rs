@@ -447,7 +447,7 @@ fn an_answer_before_the_body_is_read_is_heard() {
             .get_mut()
             .shutdown(std::net::Shutdown::Write)
             .unwrap();
-        let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        let _ = io::copy(&mut stream, &mut io::sink());
     });
     let (url, body) = (server.url(), vec![0; 4 << 20]);
     let request = Request {

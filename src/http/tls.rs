@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rustls::crypto::ring as cryptography;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
@@ -52,7 +53,7 @@ impl Trust {
     }
 
     fn of(roots: RootCertStore) -> Result<Self> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = Arc::new(cryptography::default_provider());
         let versions = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|cause| Error::defect("setting up TLS", cause.to_string()))?;

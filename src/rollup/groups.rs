@@ -3,6 +3,7 @@
 //!
 //! The hash is fixed, so that a run can be repeated; nothing in the output depends on it.
 
+use std::hint::select_unpredictable;
 use std::sync::Arc;
 
 use super::budget::{Budget, Charged, Exceeded};
@@ -11,7 +12,7 @@ use crate::value::Type;
 use crate::value::vector::{Data, Vector};
 
 /// No group: an empty slot, or a row whose group is not known yet. No table comes near it: its slots alone would be
-/// 32 GiB and its keys as much again.
+/// 64 GiB, and the budget ends before.
 const NONE: u32 = u32::MAX;
 
 /// The groups met so far, numbered in the order in which they were met.
@@ -97,25 +98,18 @@ impl Table {
         Ok(())
     }
 
-    /// For each row the group with its hash in one of the first two places, where nearly all are; [`NONE`] where
-    /// neither has it. Without a branch: which of the two it is, no processor can foretell.
+    /// For each row the group with its hash in one of the first four places, where nearly all are; [`NONE`] where none
+    /// has it. Without a branch: which of them it is, no processor can foretell.
     fn candidates(&self, hashes: &[u64], found: &mut Vec<u32>) {
         let slots: &[Slot] = &self.slots;
         let mask = slots.len().wrapping_sub(1);
         let slot = |place: usize| slots.get(place & mask).copied().unwrap_or(EMPTY);
         found.extend(hashes.iter().map(|&hash| {
             let hash = hash::short(hash);
-            let (first, second) = (slot(hash as usize), slot(hash as usize + 1));
-            let other = if second.hash == hash {
-                second.group
-            } else {
-                NONE
-            };
-            if first.hash == hash {
-                first.group
-            } else {
-                other
-            }
+            (0..4).rev().fold(NONE, |found, step| {
+                let slot = slot(hash as usize + step);
+                select_unpredictable(slot.hash == hash, slot.group, found)
+            })
         }));
     }
 

@@ -132,6 +132,12 @@ impl Numbers {
     }
 }
 
+/// Below the length of a list, as an index into it.
+fn pick<T: Copy>(numbers: &mut Numbers, list: &[T]) -> T {
+    let at = numbers.below(list.len() as u64);
+    list[usize::try_from(at).unwrap()]
+}
+
 const BOOLEAN: Type = Type::Boolean;
 const BIGINT: Type = Type::BigInt;
 const HUGEINT: Type = Type::HugeInt;
@@ -154,8 +160,8 @@ fn random_row(numbers: &mut Numbers) -> Vec<Value> {
     let texts = ["", "a", "b", "ab", "a longer text than that", "ä"];
     let signed = |numbers: &mut Numbers| numbers.next() as i64 - (1 << 52);
     let row = vec![
-        txt(texts[numbers.below(3) as usize]),
-        Value::Double([0.0, -0.0, 1.5][numbers.below(3) as usize]),
+        txt(pick(numbers, &texts[..3])),
+        Value::Double(pick(numbers, &[0.0, -0.0, 1.5])),
         Value::Boolean(numbers.below(2) == 0),
         int(numbers.below(5) as i64 - 2),
         Value::Wide(i128::from(signed(numbers)) << numbers.below(70)),
@@ -166,7 +172,7 @@ fn random_row(numbers: &mut Numbers) -> Vec<Value> {
             2 => -0.0,
             _ => signed(numbers) as f64 * 1e-7,
         }),
-        txt(texts[numbers.below(6) as usize]),
+        txt(pick(numbers, &texts)),
         int(signed(numbers)),
     ];
     row.into_iter()
@@ -178,16 +184,17 @@ fn random_row(numbers: &mut Numbers) -> Vec<Value> {
 fn every_aggregate() -> Vec<Aggregate> {
     use AggregateFunction::*;
     let mut all = vec![aggregate(CountStar, vec![], BIGINT)];
-    for at in 2..TYPES.len() {
-        let arg = || col(at, TYPES[at]);
+    let columns = || TYPES.into_iter().enumerate().skip(2);
+    for (at, ty) in columns() {
+        let arg = || col(at, ty);
         all.push(aggregate(Count, vec![arg()], BIGINT));
         for function in [Min, Max, First, Last] {
-            all.push(aggregate(function, vec![arg()], TYPES[at]));
+            all.push(aggregate(function, vec![arg()], ty));
         }
-        for key in 2..TYPES.len() {
+        for (key, key_ty) in columns() {
             for function in [ArgMin, ArgMax] {
-                let args = vec![arg(), col(key, TYPES[key])];
-                all.push(aggregate(function, args, TYPES[at]));
+                let args = vec![arg(), col(key, key_ty)];
+                all.push(aggregate(function, args, ty));
             }
         }
     }
@@ -232,10 +239,11 @@ fn merging_the_parts_in_any_order_gives_the_whole() {
             for parts in [1, 2, 5] {
                 let mut split = vec![Vec::new(); parts];
                 for row in &rows {
-                    split[numbers.below(parts as u64) as usize].push(row.clone());
+                    let at = usize::try_from(numbers.below(parts as u64)).unwrap();
+                    split[at].push(row.clone());
                 }
                 // Whatever part holds the first row is not always the one that the others are merged into.
-                let at = numbers.below(parts as u64) as usize;
+                let at = usize::try_from(numbers.below(parts as u64)).unwrap();
                 split.rotate_left(at);
                 let mut rollups = split.iter().map(|rows| {
                     let mut rollup = Rollup::new(&plan, unlimited());
@@ -247,9 +255,10 @@ fn merging_the_parts_in_any_order_gives_the_whole() {
                 });
                 let mut first = rollups.next().unwrap();
                 rollups.for_each(|other| first.merge(other).unwrap());
+                // As text, so that -0.0 is not taken for 0.0.
                 assert_eq!(
-                    output(first).unwrap(),
-                    whole,
+                    format!("{:?}", output(first).unwrap()),
+                    format!("{whole:?}"),
                     "{name}, {} rows, {parts} parts",
                     rows.len()
                 );
@@ -754,4 +763,64 @@ fn many_groups_come_out_in_batches() {
             .map(|key| vec![int(key), int(1)])
             .collect::<Vec<_>>()
     );
+}
+
+#[test]
+fn groups_of_keys_of_every_type_are_counted_right() {
+    use std::collections::BTreeMap;
+    // Texts that share their first eight bytes, or their last; that end where others go on; that are empty.
+    let texts = [
+        "",
+        "\0",
+        "a",
+        "abcdefgh",
+        "abcdefgi",
+        "abcdefghi",
+        "abcdefghj",
+        "abcdefgh\0",
+        "xbcdefghi",
+        "abcdefghijklmnopq",
+        "abcdefghijklmnopr",
+        "abcdefghXjklmnopq",
+    ];
+    let mut numbers = Numbers(3);
+    let types = [VARCHAR, BIGINT, WIDE, BOOLEAN];
+    let rows: Vec<_> = (0..20_000_u64)
+        .map(|at| {
+            let number = numbers.below(40);
+            let row = [
+                txt(pick(&mut numbers, &texts)),
+                int(i64::try_from(number).unwrap() << 58),
+                Value::Wide(i128::from(numbers.below(3)) << 64),
+                Value::Boolean(numbers.below(2) == 0),
+            ];
+            let null = numbers.below(10);
+            let values = row.into_iter().zip(0..);
+            let row = values.map(|(value, key)| if key == null { NULL } else { value });
+            (at, row.collect::<Vec<_>>())
+        })
+        .collect();
+    for keys in [vec![0], vec![1], vec![2], vec![3], vec![0, 1, 2, 3]] {
+        let mut want = BTreeMap::new();
+        for (_, row) in &rows {
+            let key: Vec<&Value> = keys.iter().map(|&key| &row[key]).collect();
+            *want.entry(format!("{key:?}")).or_insert(0) += 1;
+        }
+        let plan = plan(
+            keys.iter().map(|&key| col(key, types[key])).collect(),
+            vec![aggregate(AggregateFunction::CountStar, vec![], BIGINT)],
+        );
+        let batches: Vec<_> = rows.chunks(1000).map(|rows| batch(&types, rows)).collect();
+        let found: BTreeMap<_, _> = roll(&plan, &batches)
+            .unwrap()
+            .into_iter()
+            .map(|mut row| {
+                let Some(Value::Int(count)) = row.pop() else {
+                    panic!()
+                };
+                (format!("{row:?}"), count)
+            })
+            .collect();
+        assert_eq!(found, want, "{keys:?}");
+    }
 }

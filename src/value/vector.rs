@@ -153,6 +153,14 @@ impl Validity {
         }
     }
 
+    /// Appends the flags of `count` values that are not NULL.
+    pub fn push_valid(&mut self, count: usize) {
+        self.length += count;
+        if !self.flags.is_empty() {
+            self.flags.resize(self.length, true);
+        }
+    }
+
     /// Valid where both are.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {

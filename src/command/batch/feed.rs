@@ -10,7 +10,6 @@ use crate::decode::{Format, Framer};
 use crate::error::{Error, Kind, Result};
 use crate::gzip::{self, Compression};
 use crate::limits;
-use crate::manifest::ReadTo;
 use crate::stop::Stop;
 use crate::store::inputs::Input;
 use crate::store::lifted;
@@ -18,7 +17,7 @@ use crate::store::lifted;
 /// Gives the pieces of the input, one after the other.
 pub(super) enum Feed<'run> {
     /// Of objects.
-    Objects(Objects<'run>),
+    Objects(Box<Objects<'run>>),
     /// Of a range.
     Range(Range),
 }
@@ -47,8 +46,6 @@ pub(super) struct Objects<'run> {
 pub(super) struct Seen {
     pub(super) version_id: Option<String>,
     pub(super) compression: &'static str,
-    /// Whether its last byte was read.
-    pub(super) whole: bool,
 }
 
 /// The object being read.
@@ -80,12 +77,8 @@ impl<'run> Feed<'run> {
 
     /// Takes a piece back whose buffer can serve again.
     pub(super) fn recycle(&mut self, piece: Piece) {
-        if let (
-            Self::Objects(Objects {
-                open: Some(open), ..
-            }),
-            Piece::Chunk(chunk),
-        ) = (self, piece)
+        if let (Self::Objects(objects), Piece::Chunk(chunk)) = (self, piece)
+            && let Some(open) = &mut objects.open
         {
             open.framer.recycle(chunk.bytes);
         }
@@ -95,26 +88,7 @@ impl<'run> Feed<'run> {
     pub(super) fn into_seen(self) -> Vec<Seen> {
         match self {
             Self::Objects(objects) => objects.seen,
-            Self::Range(range) => {
-                let whole = range.next == range.range.end;
-                vec![Seen {
-                    version_id: None,
-                    compression: "none",
-                    whole,
-                }]
-            }
-        }
-    }
-}
-
-impl Seen {
-    /// How far the object was read, of which `records` count.
-    ///
-    /// A LIMIT that is filled cuts the input that it was filled in; `is_last` says that this is the one, or a later one.
-    pub(super) fn read_to(seen: Option<&Self>, is_cut: bool, records: u64) -> ReadTo {
-        match seen {
-            Some(seen) if seen.whole && !is_cut => ReadTo::Whole,
-            Some(_) | None => ReadTo::ToRecord(records),
+            Self::Range(_) => Vec::new(),
         }
     }
 }
@@ -167,9 +141,6 @@ impl<'run> Objects<'run> {
                 return Ok(Some(piece));
             }
             self.open = None;
-            if let Some(seen) = self.seen.last_mut() {
-                seen.whole = true;
-            }
         }
     }
 
@@ -194,7 +165,6 @@ impl<'run> Objects<'run> {
         self.seen.push(Seen {
             version_id: opened.version_id,
             compression: compression.name(),
-            whole: false,
         });
         Ok(true)
     }

@@ -4,35 +4,27 @@
 mod feed;
 mod fold;
 mod lanes;
+mod listing;
 mod outputs;
+mod prepare;
 mod rejected;
 mod warnings;
 mod work;
 
-use std::path::Path;
-use std::sync::Arc;
-
-use crate::commit::{Claim, Committed, Terms, Unfinished};
-use crate::config::uri::{FilePattern, FileUri, NumberRange};
-use crate::config::{Compiled, Config, Input as Named, Text, problem};
-use crate::digest::{Digest, Sha256, sha256};
-use crate::error::{Error, Kind, Result};
+use crate::commit::{Claim, Committed, Unfinished};
+use crate::config::{Config, Input as Named};
+use crate::digest::sha256;
+use crate::error::Result;
 use crate::limits;
 use crate::log::{Event, Log};
 use crate::machine::Usage;
-use crate::manifest::{
-    self, EndedBy, Identity, InputLine, Inputs, Manifest, Mode, Records, Requests, Started,
-};
-use crate::random::Nonce;
-use crate::rollup::budget::Budget;
-use crate::stop::Stop;
-use crate::store::file::FileStore;
-use crate::store::inputs::{self, Input};
-use crate::store::{Pattern, Store};
+use crate::manifest::{self, EndedBy, Manifest, Records, Requests};
 use crate::supervise::{Context, Outcome};
-use feed::{Feed, Objects, Seen};
+use feed::{Feed, Objects};
 use fold::{Flow, Fold, Tally};
+use listing::Listing;
 use outputs::Outputs;
+use prepare::{claim, task, text};
 use work::{Task, Worker};
 
 /// Runs a batch to its committed result.
@@ -51,6 +43,7 @@ pub fn run(context: &Context, mut config: Config) -> Result<Outcome> {
         phase: "listing",
         records: Records::default(),
         read: Vec::new(),
+        whole: 0,
     };
     let committed = context.guard(|| {
         let work = Work {
@@ -86,19 +79,15 @@ struct Work<'run> {
     claim: &'run Claim,
 }
 
-/// The whole input, listed.
-struct Listing {
-    /// Empty for a range.
-    inputs: Vec<Input>,
-    uris: Vec<Arc<str>>,
-    totals: Inputs,
-}
-
 impl Work<'_> {
     fn run(&self, threads: usize, tally: &mut Tally) -> Result<(Manifest, Committed)> {
         let stop = &self.context.stop;
-        let listing = self.list()?;
+        let listing = Listing::take(self.context, self.config, self.task)?;
         tally.read = vec![0; listing.uris.len()];
+        tally.whole = match self.task.rows_limit() {
+            Some(0) => 0,
+            Some(_) | None => listing.uris.len(),
+        };
 
         tally.phase = "reading";
         let mut outputs = Outputs::create(self.task, self.claim.destination())?;
@@ -115,7 +104,6 @@ impl Work<'_> {
             Flow::Filled => Vec::new(),
             Flow::GoOn => lanes::drive(self.task, threads, &mut feed, &mut fold, stop)?,
         };
-        let is_cut = fold.flow() == Flow::Filled;
         warnings::tell(self.task, &workers, tally.records, &self.context.log);
 
         tally.phase = "grouping";
@@ -123,7 +111,7 @@ impl Work<'_> {
 
         tally.phase = "writing";
         let seen = feed.into_seen();
-        let lines = listing.lines(&seen, &tally.read, is_cut);
+        let lines = listing.lines(&seen, tally);
         let artifacts = outputs.finish(lines)?;
 
         tally.phase = "committing";
@@ -150,47 +138,16 @@ impl Work<'_> {
         Ok((manifest, committed))
     }
 
-    /// Lists everything that INPUT names, and charges the listing as state.
-    fn list(&self) -> Result<Listing> {
-        let listing = match &self.config.input {
-            Named::Range(range) => Listing::of_range(*range),
-            Named::Files { patterns, .. } => {
-                let stores = patterns
-                    .iter()
-                    .map(input_store)
-                    .collect::<Result<Vec<_>>>()?;
-                Listing::of_inputs(inputs::list(&stores, &self.context.stop)?)
-            }
-        };
-        let held: usize = listing
-            .uris
-            .iter()
-            .map(|uri| uri.len() + size_of::<Input>())
-            .sum();
-        let held = u64::try_from(held).unwrap_or(u64::MAX);
-        self.task.budget.charge(held).map_err(|exceeded| {
-            fold::past_memory("the listing of the inputs", listing.totals.count, exceeded)
-        })?;
-        let Inputs { count, bytes, .. } = listing.totals;
-        let text = format!("reading {count} inputs of {bytes} bytes");
-        self.context.log.event(
-            &Event::info("input", text)
-                .with("inputs", count)
-                .with("bytes", bytes),
-        );
-        Ok(listing)
-    }
-
     fn feed<'a>(&'a self, listing: &'a Listing) -> Feed<'a> {
         match &self.config.input {
             Named::Range(range) => Feed::range(*range),
-            Named::Files { format, .. } => Feed::Objects(Objects::new(
+            Named::Files { format, .. } => Feed::Objects(Box::new(Objects::new(
                 self.task,
                 format,
                 &listing.inputs,
                 &listing.uris,
                 &self.context.stop,
-            )),
+            ))),
         }
     }
 
@@ -215,162 +172,6 @@ impl Work<'_> {
         }
         Ok(())
     }
-}
-
-impl Listing {
-    fn of_inputs(inputs: Vec<Input>) -> Self {
-        let mut hash = Sha256::new();
-        let mut bytes = 0_u64;
-        let mut uris = Vec::with_capacity(inputs.len());
-        for input in &inputs {
-            let uri = input.uri();
-            hash.update(format!("{uri}\t{}\t{}\n", input.entry.bytes, input.entry.etag).as_bytes());
-            bytes = bytes.saturating_add(input.entry.bytes);
-            uris.push(Arc::from(uri));
-        }
-        let count = u64::try_from(inputs.len()).unwrap_or(u64::MAX);
-        let totals = Inputs {
-            count,
-            bytes,
-            listing_sha256: hash.finish(),
-        };
-        Self {
-            inputs,
-            uris,
-            totals,
-        }
-    }
-
-    fn of_range(range: NumberRange) -> Self {
-        let uri = range.to_string();
-        let listing_sha256: Digest = sha256(format!("{uri}\n").as_bytes());
-        let totals = Inputs {
-            count: 1,
-            bytes: 0,
-            listing_sha256,
-        };
-        Self {
-            inputs: Vec::new(),
-            uris: vec![Arc::from(uri)],
-            totals,
-        }
-    }
-
-    /// The lines of inputs.ndjson.gz.
-    fn lines<'a>(
-        &'a self,
-        seen: &'a [Seen],
-        read: &'a [u64],
-        is_cut: bool,
-    ) -> impl Iterator<Item = InputLine> + 'a {
-        self.uris.iter().enumerate().map(move |(number, uri)| {
-            let entry = self.inputs.get(number).map(|input| &input.entry);
-            let seen = seen.get(number);
-            let records = read.get(number).copied().unwrap_or_default();
-            InputLine {
-                uri: uri.to_string(),
-                version_id: seen.and_then(|seen| seen.version_id.clone()),
-                etag: entry.map(|entry| entry.etag.clone()),
-                bytes: entry.map(|entry| entry.bytes),
-                compression: seen.map_or("none", |seen| seen.compression),
-                records,
-                read: Seen::read_to(seen, is_cut, records),
-            }
-        })
-    }
-}
-
-/// What all workers need: the checked query and the columns it reads.
-fn task(context: &Context, config: &Config, query: &str) -> Result<Task> {
-    let Compiled { columns, plan } = match (&config.compiled, &config.input) {
-        (Some(compiled), _) => compiled.clone(),
-        (None, Named::Range(_)) => compile(config, "", query)?,
-        (None, Named::Files { columns, .. }) => {
-            compile(config, &text(columns, &context.stop)?, query)?
-        }
-    };
-    let read = plan
-        .columns
-        .iter()
-        .filter_map(|&index| columns.get(index).cloned())
-        .collect();
-    let limit = context.machine.memory_limit_bytes.unwrap_or(u64::MAX);
-    Ok(Task {
-        plan,
-        columns: read,
-        format: match &config.input {
-            Named::Files { format, .. } => Some(format.clone()),
-            Named::Range(_) => None,
-        },
-        output_format: config.output_format,
-        on_bad_record: config.on_bad_record,
-        budget: Arc::new(Budget::new(limit / 100 * limits::STATE_PERCENT)),
-    })
-}
-
-fn compile(config: &Config, columns: &str, query: &str) -> Result<Compiled> {
-    config
-        .compile(columns, query)
-        .map_err(|problems| problem::report(&problems))
-}
-
-/// The text itself, read from its file where that is where it is: 78 where that fails, as the RUN_ID is still free.
-fn text(text: &Text, stop: &Stop) -> Result<String> {
-    let uri = match text {
-        Text::Inline(text) => return Ok(text.clone()),
-        Text::Uri(uri) => uri,
-    };
-    let unusable = |found: String| {
-        let expected = format!("a text in UTF-8 of at most {} bytes", limits::QUERY_BYTES);
-        let advice = "look at what the variable points at";
-        Error::new(Kind::Config, "reading", expected, found, advice).at_uri(uri.to_string())
-    };
-    let read = || -> Result<Vec<u8>> {
-        let (store, key) = whole_file(uri)?;
-        let opened = store.open(&key, None, stop)?;
-        let opened = opened.ok_or_else(|| unusable("no such file".to_owned()))?;
-        opened.read_small(&uri.to_string(), limits::QUERY_BYTES)
-    };
-    let bytes = read().map_err(|error| unusable(error.detail().found.clone()))?;
-    String::from_utf8(bytes).map_err(|_| unusable("other bytes".to_owned()))
-}
-
-/// The store and key of one file, in which a `*` is a character like any other.
-fn whole_file(uri: &FileUri) -> Result<(FileStore, String)> {
-    let (directory, name) = uri.path().rsplit_once('/').unwrap_or(("", uri.path()));
-    let (store, _) = FileStore::input(&format!("{directory}/"))?;
-    Ok((store, name.to_owned()))
-}
-
-fn input_store(pattern: &FilePattern) -> Result<(Arc<dyn Store>, Pattern)> {
-    let uri = pattern.to_string();
-    let (store, pattern) = FileStore::input(uri.strip_prefix("file://").unwrap_or(&uri))?;
-    Ok((Arc::new(store), pattern))
-}
-
-/// Takes the RUN_ID, and says so.
-fn claim(context: &Context, config: &Config) -> Result<Claim> {
-    let nonce = Nonce::draw(context.random.as_ref())?;
-    let claim = Claim::take(Terms {
-        store: Arc::new(FileStore::output(Path::new(config.output.path()))),
-        prefix: config.run_id.as_str().to_owned(),
-        attempts: 1,
-        started: Started {
-            identity: Identity::new(config.run_id.as_str(), nonce.as_str(), Mode::Batch),
-            started_at: manifest::utc(context.clock.wall_us()),
-            task_arn: None,
-            config: config.resolved.clone(),
-        },
-        nonce,
-        stop: context.stop.clone(),
-        clock: Arc::clone(&context.clock),
-        state: context.commit.clone(),
-    })?;
-    let uri = claim.destination().uri("");
-    context
-        .log
-        .event(&Event::info("started", format!("claimed {uri}")).with("uri", uri));
-    Ok(claim)
 }
 
 /// Tells of the result.

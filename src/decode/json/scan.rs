@@ -2,62 +2,64 @@
 
 use super::super::Reason;
 
-/// Bytes that are looked at together.
-const LANE: usize = 16;
+/// A byte in each of eight.
+const EACH: u64 = 0x0101_0101_0101_0101;
+/// The top bit of each byte: there the tests below set what they find.
+const TOP: u64 = 0x80 * EACH;
 
 /// Where at or after `at` the first byte is that ends a run of plain string bytes: a quote, a backslash or a control
 /// character; the end of `bytes` where there is none.
 #[inline(always)]
 pub(super) fn string_stop(bytes: &[u8], at: usize) -> usize {
-    stop(bytes, at, |byte| {
-        (byte == b'"') | (byte == b'\\') | (byte < 0x20)
+    first(bytes, at, |word| {
+        let quote = word ^ (u64::from(b'"') * EACH);
+        let backslash = word ^ (u64::from(b'\\') * EACH);
+        // A byte is zero, or below 0x20, where the subtraction borrows and its own top bit is not set. A borrow from
+        // the byte below only makes a false find above a true one, and the first is what counts.
+        let zero = |word: u64| word.wrapping_sub(EACH) & !word;
+        let control = word.wrapping_sub(0x20 * EACH) & !word;
+        (zero(quote) | zero(backslash) | control) & TOP
     })
 }
 
-/// Where at or after `at` the first byte is that no number has.
+/// Where at or after `at` the first byte is that no number has; the end of `bytes` where there is none.
 #[inline(always)]
-pub(super) fn number_stop(bytes: &[u8], at: usize) -> usize {
-    stop(bytes, at, |byte| {
-        // Digits; `+ - .`; `E e`.
-        let digit = byte.wrapping_sub(b'0') < 10;
-        let sign = (byte == b'+') | (byte == b'-') | (byte == b'.');
-        !(digit | sign | (byte | 0x20 == b'e'))
-    })
-}
-
-#[inline(always)]
-fn stop(bytes: &[u8], mut at: usize, ends: impl Fn(u8) -> bool) -> usize {
-    while let Some(lane) = bytes.get(at..).and_then(|rest| rest.first_chunk::<LANE>()) {
-        let mask = mask(lane.map(|byte| u8::from(ends(byte))));
-        if mask != 0 {
-            return at + mask.trailing_zeros() as usize;
+pub(super) fn number_stop(bytes: &[u8], mut at: usize) -> usize {
+    loop {
+        at = first(bytes, at, |word| {
+            let digits = word ^ (u64::from(b'0') * EACH);
+            // Ten and more reach the top bit of their byte; so do bytes that have it set.
+            (((digits & !TOP) + 0x76 * EACH) | digits) & TOP
+        });
+        match bytes.get(at) {
+            Some(b'+' | b'-' | b'.' | b'E' | b'e') => at += 1,
+            _ => return at,
         }
-        at += LANE;
+    }
+}
+
+/// Where at or after `at` the first byte is for which `find` sets the top bit of its place in a word of eight (bits
+/// above that do not matter); the end of `bytes` where there is none.
+#[inline(always)]
+fn first(bytes: &[u8], mut at: usize, find: impl Fn(u64) -> u64) -> usize {
+    while let Some(lane) = bytes.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
+        let (words, _) = lane.as_chunks::<8>();
+        let &[low, high] = words else { break };
+        let (low, high) = (
+            find(u64::from_le_bytes(low)),
+            find(u64::from_le_bytes(high)),
+        );
+        if low | high != 0 {
+            // Both are computed, so that only one branch depends on the data.
+            let (in_low, in_high) = (low.trailing_zeros() / 8, 8 + high.trailing_zeros() / 8);
+            let offset = if low == 0 { in_high } else { in_low };
+            return at + offset as usize;
+        }
+        at += 16;
     }
     let rest = bytes.get(at..).unwrap_or_default();
-    at + rest
-        .iter()
-        .position(|&byte| ends(byte))
-        .unwrap_or(rest.len())
-}
-
-/// Bit `i` is set where byte `i` of `flags` is 1; the others are 0.
-#[inline(always)]
-fn mask(flags: [u8; LANE]) -> u32 {
-    let (words, _) = flags.as_chunks::<8>();
-    let mut mask = 0;
-    for (index, word) in words.iter().enumerate() {
-        // As in decode/scan.rs.
-        let byte = u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-        mask |= byte << (8 * index);
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "sixteen bits are set at most"
-    )]
-    {
-        mask as u32
-    }
+    let is_found = |&byte: &u8| find(u64::from(byte)) & 0x80 != 0;
+    at + rest.iter().position(is_found).unwrap_or(rest.len())
 }
 
 /// Whether `text`, which begins as a number does, is one: no leading zeros, digits on both sides of the point.

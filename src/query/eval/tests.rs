@@ -104,7 +104,7 @@ fn binary(
                 one(right_constant, 1, &right[row], right_ty),
             ]
         };
-        let alone = columns.gather(&[row as u32]);
+        let alone = columns.gather(&[u32::try_from(row).unwrap()]);
         for (l, r) in [(true, false), (false, true), (true, true)] {
             let call = call(function, args(l, r), ty);
             assert_eq!(
@@ -231,7 +231,7 @@ fn comparisons_of_any_scales_never_fail() {
         (Function::GreaterOrEqual, [false, true, true]),
     ];
     let huge = 99_999_999_999_999_999_999_999_999_999_999_999_999;
-    let cases: [(&str, Type, [Value; 3], Type, [Value; 3]); 8] = [
+    let cases = [
         (
             "BIGINT",
             BIGINT,
@@ -497,7 +497,7 @@ fn f076_guarded_expressions_do_not_fail() {
         assert_eq!(run(&guarded, &columns).unwrap(), want, "{name}");
         // Each row alone gives the same as all together.
         for (row, want) in want.iter().enumerate() {
-            let alone = columns.gather(&[row as u32]);
+            let alone = columns.gather(&[u32::try_from(row).unwrap()]);
             assert_eq!(
                 run(&guarded, &alone).unwrap(),
                 std::slice::from_ref(want),

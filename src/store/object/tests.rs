@@ -158,10 +158,14 @@ fn f042_f043_f044_f047_answers_to_what_creates() {
             };
             script.iter().map(copy).collect()
         };
-        let (store, fake) = self::store(clone(&script), Side::Output, attempts);
-        assert_eq!(named(&store.put("k", b"x", &nonce(), &stop)), put, "{name}");
+        let (bucket, fake) = store(clone(&script), Side::Output, attempts);
+        assert_eq!(
+            named(&bucket.put("k", b"x", &nonce(), &stop)),
+            put,
+            "{name}"
+        );
         assert_eq!(fake.noted().len(), sent, "{name}");
-        let (store, fake) = self::store(script, Side::Output, attempts);
+        let (bucket, fake) = store(script, Side::Output, attempts);
         let upload = Upload {
             key: "k".into(),
             id: "u".into(),
@@ -173,7 +177,7 @@ fn f042_f043_f044_f047_answers_to_what_creates() {
             etag: "\"e\" sum=".into(),
         };
         assert_eq!(
-            named(&store.complete(&upload, &[part], &stop)),
+            named(&bucket.complete(&upload, &[part], &stop)),
             complete,
             "{name}"
         );
@@ -203,14 +207,14 @@ fn f120_no_such_upload_at_the_end_is_open() {
         ),
         ("white space only", answer(200, &[], "     "), "lost"),
     ] {
-        let (store, _) = store(vec![script], Side::Output, 1);
+        let (bucket, _) = store(vec![script], Side::Output, 1);
         let upload = Upload {
             key: "k".into(),
             id: "u".into(),
             nonce: nonce(),
         };
         assert_eq!(
-            named(&store.complete(&upload, &[], &stop())),
+            named(&bucket.complete(&upload, &[], &stop())),
             want,
             "{name}"
         );
@@ -228,30 +232,30 @@ fn keys_are_below_the_prefix() {
         ],
         "",
     );
-    let (store, fake) = store(vec![head, error(404, "")], Side::Output, 1);
+    let (bucket, fake) = store(vec![head, error(404, "")], Side::Output, 1);
     let want = Head {
         bytes: 5,
         nonce: Some("n".into()),
         version_id: Some("v".into()),
     };
     assert_eq!(
-        store.head("run/manifest.json", &stop()).unwrap(),
+        bucket.head("run/manifest.json", &stop()).unwrap(),
         Some(want)
     );
-    assert_eq!(store.head("x", &stop()).unwrap(), None);
+    assert_eq!(bucket.head("x", &stop()).unwrap(), None);
     assert_eq!(
         fake.noted()[0].line(),
         "HEAD http://s3/bucket/out/put/run/manifest.json"
     );
-    assert_eq!(store.uri("run"), "s3://bucket/out/put/run");
+    assert_eq!(bucket.uri("run"), "s3://bucket/out/put/run");
 }
 
 #[test]
 fn f053_keys_of_1024_bytes() {
     for (bytes, want, sent) in [(1_024, "created", 1), (1_025, "refused 78", 0)] {
-        let (store, fake) = store(vec![answer(200, &[], "")], Side::Output, 1);
+        let (bucket, fake) = store(vec![answer(200, &[], "")], Side::Output, 1);
         let key = "k".repeat(bytes - "out/put/".len());
-        assert_eq!(named(&store.put(&key, b"", &nonce(), &stop())), want);
+        assert_eq!(named(&bucket.put(&key, b"", &nonce(), &stop())), want);
         assert_eq!(fake.noted().len(), sent);
     }
 }
@@ -296,8 +300,8 @@ fn patterns_are_listed_by_their_fixed_part_and_in_order() {
             &["a/b", "a/c"],
         ),
     ] {
-        let (store, fake) = store(vec![page(keys)], Side::Input, 1);
-        let entries = store
+        let (bucket, fake) = store(vec![page(keys)], Side::Input, 1);
+        let entries = bucket
             .list(&Pattern::parse(pattern).unwrap(), &stop())
             .unwrap();
         let found: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
@@ -319,8 +323,8 @@ fn one_key_is_looked_at_and_not_listed() {
         ("f038 weak", head("W/\"e\""), Err(76)),
         ("f118 denied", answer(403, &[], ""), Err(77)),
     ] {
-        let (store, fake) = store(vec![script], Side::Input, 1);
-        let found = store.list(&Pattern::parse("a/b").unwrap(), &stop());
+        let (bucket, fake) = store(vec![script], Side::Input, 1);
+        let found = bucket.list(&Pattern::parse("a/b").unwrap(), &stop());
         let found = found
             .map(|entries| entries.len())
             .map_err(|error| error.kind().exit_code());
@@ -395,8 +399,8 @@ fn f025_a_body_that_breaks_goes_on_only_where_allowed_and_in_the_same_state() {
             Err(69),
         ),
     ] {
-        let (store, fake) = store(script, Side::Output, attempts);
-        let opened = store.open("k", None, &stop()).unwrap().unwrap();
+        let (bucket, fake) = store(script, Side::Output, attempts);
+        let opened = bucket.open("k", None, &stop()).unwrap().unwrap();
         assert_eq!(opened.bytes, 10, "{name}");
         let found = opened.read_small("s3://bucket/out/put/k", 100);
         let found = found
