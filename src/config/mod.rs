@@ -11,6 +11,7 @@ pub mod problem;
 pub mod raw;
 mod read;
 pub mod redact;
+pub mod s3;
 #[cfg(test)]
 mod tests;
 pub mod uri;

@@ -722,6 +722,17 @@ fn f020_bundles() {
 }
 
 #[test]
+fn f020_a_bundle_that_is_missing() {
+    let error = Trust::load(Some("/nowhere/ca.pem".as_ref())).unwrap_err();
+    assert_eq!(error.kind(), Kind::Config);
+    assert!(
+        error.to_string().contains("file:///nowhere/ca.pem"),
+        "{error}"
+    );
+    assert!(Trust::load(None).is_ok());
+}
+
+#[test]
 fn f023_a_peer_of_tls_1_1_only() {
     // Its alert to a client that offers no less than 1.2: fatal, protocol_version (RFC 5246, 7.2.2).
     let server = Server::start(|_, mut stream| {

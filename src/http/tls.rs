@@ -1,5 +1,8 @@
 //! TLS 1.2 and 1.3: which roots are trusted, and what a failure means (FAULTS 20 to 23).
 
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::ring as cryptography;
@@ -9,6 +12,9 @@ use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 
 use super::Failure;
 use crate::error::{Error, Kind, Result};
+
+/// Longest bundle that is read; Mozilla's whole list takes a quarter of a megabyte.
+const BUNDLE_BYTES: u64 = 4 << 20;
 
 /// The settings of every TLS connection of a run.
 #[derive(Clone, Debug)]
@@ -22,6 +28,30 @@ impl Trust {
     pub fn compiled_in() -> Result<Self> {
         let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
         Self::of(roots)
+    }
+
+    /// What AWS_CA_BUNDLE says where it is set, else the roots that are compiled in.
+    ///
+    /// # Errors
+    /// 78 where the file cannot be read, or as [`Trust::bundle`].
+    pub fn load(bundle: Option<&Path>) -> Result<Self> {
+        let Some(path) = bundle else {
+            return Self::compiled_in();
+        };
+        let uri = format!("file://{}", path.display());
+        let mut pem = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(BUNDLE_BYTES).read_to_end(&mut pem));
+        match read {
+            Ok(_) => Self::bundle(&pem, &uri),
+            Err(cause) => Err(Error::new(
+                Kind::Config,
+                "reading AWS_CA_BUNDLE",
+                "a file that can be read",
+                cause.to_string(),
+                "correct the path, or unset AWS_CA_BUNDLE for the compiled-in roots",
+            )
+            .at_uri(uri)),
+        }
     }
 
     /// The certificates of a bundle, and no others (AWS_CA_BUNDLE).

@@ -5,7 +5,7 @@ use super::request::Call;
 use super::xml::{self, Element};
 use super::{Client, Side};
 use crate::error::{Error, Kind, shown};
-use crate::http::Response;
+use crate::http::{Method, Response};
 
 /// Longest piece of S3's own message that an error shows, in characters.
 const MESSAGE_CHARACTERS: usize = 300;
@@ -131,6 +131,11 @@ impl Refusal {
                 Kind::Denied,
                 "give credentials that this store knows".into(),
             ),
+            // To HEAD, S3 says no more.
+            400 if self.code.is_empty() && call.method == Method::Head => {
+                let advice = "S3 gives no reason to this request: look at the session's age, the clock and the region";
+                (Kind::Denied, advice.into())
+            }
             404 => (Kind::Input, "look at the bucket and the key".into()),
             501 => {
                 let advice = "this store does not know a part of the request, such as If-None-Match: use one that does";

@@ -170,9 +170,17 @@ impl Client {
         self.pause(attempt, None, stop)
     }
 
-    /// Waits before the attempt after `attempt`: doubling, between half and whole, or as Retry-After says where that is
-    /// longer. Returns whether there is still time to go on.
+    /// Waits before the attempt after `attempt`. Returns whether there is still time to go on.
     pub(super) fn pause(&self, attempt: u32, trouble: Option<&Trouble>, stop: &Stop) -> bool {
+        let is_stopped = stop.wait(self.pause_length(attempt, trouble));
+        match self.until() {
+            Until::Stopped => !is_stopped,
+            Until::DrainEnd => !stop.remaining_with_drain().is_zero(),
+        }
+    }
+
+    /// Between half and whole of what doubles with each attempt, or what Retry-After asks for where that is longer.
+    pub(super) fn pause_length(&self, attempt: u32, trouble: Option<&Trouble>) -> Duration {
         let longest = FIRST_PAUSE
             .saturating_mul(1 << attempt.saturating_sub(1).min(10))
             .min(LONGEST_PAUSE);
@@ -180,21 +188,14 @@ impl Client {
             Some(Trouble::Refused(refusal, _)) => refusal.retry_after_seconds,
             Some(Trouble::Lost(_) | Trouble::NotSent(_)) | None => None,
         };
-        let mut byte = [0];
+        let mut byte = [u8::MAX];
         // Without entropy the longest pause is as good as any.
-        let jitter = match self.world.random.fill(&mut byte) {
-            Ok(()) => u32::from(u8::from_ne_bytes(byte)),
-            Err(_) => 255,
-        };
-        let pause = longest / 2 + longest / 2 * jitter / 255;
-        let pause = pause
+        let _ = self.world.random.fill(&mut byte);
+        let jitter = u32::from(u8::from_ne_bytes(byte));
+        let pause = longest / 2 + longest / 2 * jitter / u32::from(u8::MAX);
+        pause
             .max(Duration::from_secs(asked.unwrap_or(0)))
-            .min(LONGEST_PAUSE);
-        let is_stopped = stop.wait(pause);
-        match self.until() {
-            Until::Stopped => !is_stopped,
-            Until::DrainEnd => !stop.remaining_with_drain().is_zero(),
-        }
+            .min(LONGEST_PAUSE)
     }
 }
 

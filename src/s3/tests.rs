@@ -414,6 +414,39 @@ fn f030_attempts() {
     }
 }
 
+/// The pause before attempt two, three …: between half and whole of what doubles, or as Retry-After asks.
+#[test]
+fn f030_pauses() {
+    let refused = |retry_after_seconds| {
+        let refusal = Refusal {
+            status: 503,
+            retry_after_seconds,
+            ..Refusal::default()
+        };
+        let error = Error::new(Kind::Unavailable, "x", "x", "x", "x");
+        Trouble::Refused(Box::new(refusal), error)
+    };
+    let (client, _) = client(vec![], Side::Input, 3);
+    for (attempt, asked, least_ms, most_ms) in [
+        (1, None, 100, 200),
+        (2, None, 200, 400),
+        (4, None, 800, 1_600),
+        (30, None, 10_000, 20_000),
+        (1, Some(3), 3_000, 3_000),
+        (1, Some(3_600), 20_000, 20_000),
+    ] {
+        for _ in 0..20 {
+            let pause = client
+                .pause_length(attempt, Some(&refused(asked)))
+                .as_millis();
+            assert!(
+                (least_ms..=most_ms).contains(&pause),
+                "{attempt} {asked:?}: {pause}"
+            );
+        }
+    }
+}
+
 #[test]
 fn f030_a_stop_ends_the_attempts_of_what_is_read() {
     let (client, fake) = client(vec![error(503, "SlowDown")], Side::Input, 3);

@@ -52,6 +52,27 @@ impl Pattern {
         Ok(Self { segments, end })
     }
 
+    /// Reads keys of a bucket, in which empty segments, `.` and `..` are names like any other: `a//b`, `a/`, `a/*/c-*.csv`.
+    /// The empty text is every object.
+    ///
+    /// # Errors
+    /// That a segment has more than one `*`.
+    pub fn of_keys(text: &str) -> Result<Self, &'static str> {
+        let (text, end) = match (text, text.strip_suffix('/')) {
+            ("", _) => (None, End::Below),
+            (_, Some(text)) => (Some(text), End::Below),
+            (text, None) => (Some(text), End::Object),
+        };
+        let segments = text.into_iter().flat_map(|text| text.split('/'));
+        let segments = segments
+            .map(|segment| match segment {
+                "" | "." | ".." => Ok(Segment::Literal(segment.to_owned())),
+                segment => Segment::parse(segment),
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { segments, end })
+    }
+
     /// Every object whose key starts with `prefix` and a `/`, or every object for the empty prefix; `*` means itself.
     #[must_use]
     pub fn below(prefix: &str) -> Self {
@@ -177,6 +198,30 @@ mod tests {
         ] {
             assert_eq!(Pattern::parse(text), Err(want), "{text}");
         }
+    }
+
+    #[test]
+    fn f041_keys_of_a_bucket_are_taken_literally() {
+        for (pattern, key, want) in [
+            ("", "a", true),
+            ("", "a/b", true),
+            ("a//b", "a//b", true),
+            ("a//b", "a/b", false),
+            ("/a", "/a", true),
+            ("/", "/a", true),
+            ("/", "a", false),
+            ("a/./..", "a/./..", true),
+            ("a//", "a//b", true),
+            ("a//", "a/b", false),
+            ("a/*/c", "a//c", true),
+            ("a/*.gz", "a/b.gz", true),
+        ] {
+            let parsed = Pattern::of_keys(pattern).unwrap();
+            assert_eq!(parsed.matches(key), want, "{pattern} {key}");
+            let shown = if pattern == "/" { "/" } else { pattern };
+            assert_eq!(parsed.to_string(), shown);
+        }
+        assert!(Pattern::of_keys("a/*x*").is_err());
     }
 
     #[test]
