@@ -305,3 +305,19 @@ fn f111_texts_from_files() {
         assert!(is_told, "{variable} {file}: {message}");
     }
 }
+
+#[test]
+fn f111_a_text_that_this_user_may_not_read() {
+    let place = Place::new("f111-denied");
+    let path = place.put("query.sql", QUERY);
+    fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+    let job = Job::range(&place, "0..9", "").without("QUERY");
+    let job = job.with("QUERY_URI", place.uri("query.sql"));
+    let Some(command) = surroundings::as_nobody(&place, &job, &[]) else {
+        return skipped("f111", "not root, or no setpriv");
+    };
+    let ended = job.run_as(command);
+    ended.refused(78);
+    assert!(ended.why().contains("Permission denied"), "{}", ended.why());
+    assert_eq!(ended.uri(), place.uri("query.sql"));
+}

@@ -167,3 +167,20 @@ fn f055_an_endless_record_takes_no_memory() {
     ended.failed(65, "reading");
     assert!(peak(&ended) < 96 * MIB, "{}", peak(&ended));
 }
+
+/// The kernel gives no more address space: an error in order, and no abort. What fails is the growth of the state, which
+/// asks for the most by far.
+#[test]
+fn f059_no_memory_to_be_had_for_groups() {
+    let place = Place::new("f059");
+    let query = "SELECT i, i + 1 AS a, i + 2 AS b, count(*) AS n FROM input GROUP BY ALL";
+    let job = Job::range(&place, "0..3000000", query).with("THREADS", "1");
+    let ended = job.run_as(job.in_shell("ulimit -v 300000 && exec \"$@\""));
+    ended.failed(65, "reading");
+    let why = ended.why();
+    assert!(
+        why.starts_with("expected the system to have the memory for it, found "),
+        "{why}"
+    );
+    assert!(why.contains("to grow the keys of the groups ("), "{why}");
+}

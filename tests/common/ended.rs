@@ -173,9 +173,9 @@ pub fn place(facts: &Value) -> String {
     let parts: Vec<String> = parts
         .iter()
         .filter(|(_, name)| !facts[*name].is_null())
-        .map(|(word, name)| match &facts[*name] {
-            Value::String(text) => format!("{word} {text}"),
-            other => format!("{word} {other}"),
+        .map(|(word, name)| match facts[*name].as_str() {
+            Some(text) => format!("{word} {text}"),
+            None => format!("{word} {}", facts[*name]),
         })
         .collect();
     match parts.is_empty() {
