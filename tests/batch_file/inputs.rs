@@ -133,7 +133,7 @@ fn f122_links_and_what_is_no_file() {
 fn f110_an_input_that_this_user_may_not_read() {
     let place = Place::new("f110-input");
     let path = place.put("in.csv", "a\n1\n");
-    fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o0)).unwrap();
     let out = place.path("out");
     fs::create_dir(&out).unwrap();
     fs::set_permissions(&out, fs::Permissions::from_mode(0o777)).unwrap();
@@ -310,7 +310,7 @@ fn f111_texts_from_files() {
 fn f111_a_text_that_this_user_may_not_read() {
     let place = Place::new("f111-denied");
     let path = place.put("query.sql", QUERY);
-    fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o0)).unwrap();
     let job = Job::range(&place, "0..9", "").without("QUERY");
     let job = job.with("QUERY_URI", place.uri("query.sql"));
     let Some(command) = surroundings::as_nobody(&place, &job, &[]) else {
