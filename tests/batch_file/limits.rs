@@ -141,6 +141,23 @@ fn f055_the_longest_record_and_one_byte_more() {
     );
 }
 
+#[test]
+fn f055_the_longest_document_and_one_byte_more() {
+    let place = Place::new("f055-json");
+    let document = |bytes: usize| format!("{{\"b\":7{}}}", " ".repeat(bytes - "{\"b\":7}".len()));
+    let run = |bytes: usize, run_id: &str| {
+        place.put("in.json", document(bytes));
+        let job = Job::ndjson(&place, "in.json", "b BIGINT", "SELECT b FROM input");
+        let job = job.with("INPUT_FORMAT", "json").named(run_id);
+        job.with("ON_BAD_RECORD", "reject:1").run()
+    };
+    assert_eq!(run(16 << 20, "at-the-limit").rollup(), "b\n7\n");
+    let ended = run((16 << 20) + 1, "past-it");
+    ended.failed(65, "reading");
+    let want = "byte 0: expected a record of at most 16777216 bytes, found a longer one";
+    assert_eq!(ended.why(), want);
+}
+
 /// 256 MiB without a line end, in a file that takes no room on the disk.
 #[test]
 fn f055_an_endless_record_takes_no_memory() {

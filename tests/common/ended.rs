@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
-use flate2::read::GzDecoder;
 use serde_json::Value;
 use windrow::digest::sha256;
+
+use super::place::gunzip;
 
 /// A run that is over.
 pub struct Ended {
@@ -244,10 +244,8 @@ pub fn check_manifest(directory: &Path) {
 
 fn inputs(directory: &Path) -> Vec<Value> {
     let compressed = fs::read(directory.join("inputs.ndjson.gz")).unwrap();
-    let mut text = String::new();
-    let mut decoder = GzDecoder::new(compressed.as_slice());
-    decoder.read_to_string(&mut text).unwrap();
-    json_lines(&text)
+    let text = gunzip(&compressed);
+    json_lines(str::from_utf8(&text).unwrap())
 }
 
 fn document(directory: &Path, name: &str) -> Value {
