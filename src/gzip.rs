@@ -34,7 +34,7 @@ const BUFFER_BYTES: usize = 64 << 10;
 /// The content of an object: decompressed where its first bytes are gzip's, whatever its name.
 ///
 /// # Errors
-/// Those of `raw`. Damage is an error of the reader, of the kind `InvalidData` or `UnexpectedEof`.
+/// Those of `raw`. Damage is an error of the reader, of the kind `InvalidInput` or `UnexpectedEof`.
 pub fn content(raw: Box<dyn Read + Send>) -> io::Result<(Box<dyn Read + Send>, Compression)> {
     let mut raw = BufReader::with_capacity(BUFFER_BYTES, raw);
     let mut start = Vec::with_capacity(MAGIC.len());
@@ -52,13 +52,12 @@ pub fn content(raw: Box<dyn Read + Send>) -> io::Result<(Box<dyn Read + Send>, C
 /// Why damaged gzip cannot be read on, where `cause` is damage and no failure of what is below it.
 #[must_use]
 pub fn damage(cause: &io::Error) -> Option<&'static str> {
-    // flate2 tells these apart by kind alone; a failure of what is below has other kinds.
+    // flate2 tells these apart by kind alone; a failure of what is below has other kinds. A wrong header, broken data and
+    // a wrong trailer are of one kind.
     if cause.kind() == io::ErrorKind::UnexpectedEof {
         Some("their end in the middle of one")
     } else if cause.kind() == io::ErrorKind::InvalidInput {
-        Some("bytes that are no gzip, or a checksum or size that differs")
-    } else if cause.kind() == io::ErrorKind::InvalidData {
-        Some("bytes that cannot be decompressed")
+        Some("bytes that are no gzip, or damaged: data, checksum or size are wrong")
     } else {
         None
     }

@@ -53,9 +53,16 @@ pub const VARIABLE_BYTES: usize = QUERY_BYTES;
 /// columns for it stay near the cache.
 pub const CHUNK_BYTES: usize = 512 << 10;
 /// Numbers of one piece of a `range:`; as many as a chunk of short records holds.
-pub const RANGE_PIECE_NUMBERS: i64 = 32 * BATCH_ROWS as i64;
+pub const RANGE_PIECE_NUMBERS: i64 = 8 * BATCH_ROWS as i64;
 /// Records of one column batch: their columns fit the second-level cache, and a call per batch costs nothing per row.
 pub const BATCH_ROWS: usize = 2_048;
+/// Stack of a thread that evaluates expressions: the deepest that is allowed takes a fraction of it, also without
+/// optimisation. Only what is touched costs memory.
+pub const STACK_BYTES: usize = 8 << 20;
+/// Records of a worker's first batch: few, until it is known how long their output rows are.
+pub const FIRST_BATCH_ROWS: usize = 128;
+/// Encoded rows that end a part of a chunk, so that long rows of a row-wise query cannot pile up.
+pub const PART_ROWS_BYTES: usize = 2 << 20;
 /// Chunks under way for each worker: one being worked on, one waiting.
 pub const CHUNKS_PER_WORKER: usize = 2;
 /// Log lines that may wait for a slow reader of standard output; more are dropped and counted (SPEC 9).
@@ -72,7 +79,7 @@ pub const SUPERVISOR_EVENTS: usize = 8;
 pub const SUPERVISOR_LOOK: Duration = Duration::from_millis(250);
 /// Fixed buffers of one worker: its chunks, and the columns of a batch. Decides how many workers fit the memory
 /// where THREADS is absent.
-pub const WORKER_BYTES: usize = CHUNK_BYTES * (CHUNKS_PER_WORKER + 2);
+pub const WORKER_BYTES: usize = (CHUNK_BYTES + PART_ROWS_BYTES) * (CHUNKS_PER_WORKER + 1);
 
 const _: () = assert!(ARTIFACT_BUFFER_BYTES < PART_BYTES && MANIFEST_BYTES < PART_BYTES);
 const _: () = assert!(CHUNK_BYTES < RECORD_BYTES && RECORD_BYTES < u32::MAX as usize);

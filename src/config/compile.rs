@@ -34,7 +34,7 @@ pub(super) fn family(format: &Format) -> Family {
     match format {
         Format::Csv { header, .. } => match header {
             Header::Present => Family::Csv,
-            Header::Absent { .. } => Family::CsvWithoutHeader,
+            Header::Absent => Family::CsvWithoutHeader,
         },
         Format::Ndjson { .. } | Format::Json { .. } => Family::Json,
     }

@@ -115,7 +115,7 @@ fn input_format(given: &mut Given<'_>, word: &str) -> Option<Format> {
         return Some(Format::Csv {
             header: match header? {
                 "present" => Header::Present,
-                _ => Header::Absent { fields: None },
+                _ => Header::Absent,
             },
             delimiter: delimiter?,
             null: null.map(|text| text.as_bytes().to_vec()),

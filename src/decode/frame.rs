@@ -424,10 +424,7 @@ impl Framer {
                 self.consume(record.len().min(self.filled));
                 layout
             }
-            Header::Absent {
-                fields: Some(fields),
-            } => self.by_position(*fields)?,
-            Header::Absent { fields: None } => {
+            Header::Absent => {
                 let Some(fields) = self.count_fields(delimiter)? else {
                     return Ok(false);
                 };

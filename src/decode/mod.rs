@@ -52,12 +52,8 @@ pub enum Format {
 pub enum Header {
     /// It does; its fields are counted and named by that record.
     Present,
-    /// It does not.
-    Absent {
-        /// How many fields a record has, where COLUMNS lists them all. `None` where COLUMNS picks some by position:
-        /// then the object's first record that is no blank line says it.
-        fields: Option<u32>,
-    },
+    /// It does not: the object's first record that is no blank line says how many fields there are.
+    Absent,
 }
 
 /// A stretch of whole records of one object.

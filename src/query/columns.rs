@@ -2,8 +2,7 @@
 
 use super::lex::{Kind, Tokens, unquoted};
 use super::parse::is_reserved;
-use super::types::{self, Written};
-use super::{Problem, Span, same_name};
+use super::{Problem, Span, same_name, types};
 use crate::limits::{COLUMNS, JSON_DEPTH, QUERY_BYTES};
 use crate::value::Type;
 use crate::value::column::{Column, Form, Path, Source, Step};
@@ -39,6 +38,7 @@ pub fn parse_columns(text: &str, family: Family) -> Result<Vec<Column>, Vec<Prob
     let mut problems = Vec::new();
     loop {
         let start = reader.tokens.token().span;
+        let definition = reader.tokens.place();
         match reader.column(family, &columns) {
             Ok(column) if columns.len() == COLUMNS => {
                 problems.push(too_many(start, &column));
@@ -47,6 +47,7 @@ pub fn parse_columns(text: &str, family: Family) -> Result<Vec<Column>, Vec<Prob
             Ok(column) => columns.push(column),
             Err(problem) => {
                 problems.push(problem);
+                reader.tokens.return_to(definition);
                 reader.skip_definition();
             }
         }
@@ -121,13 +122,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// The next token, for a message.
     fn found(&self) -> String {
-        let token = self.tokens.token();
-        match token.kind {
-            Kind::End => "the end of the text".to_owned(),
-            Kind::Word(_) | Kind::Quoted(_) | Kind::Text(_) | Kind::Number(_) | Kind::Symbol(_) => {
-                token.span.shown(self.text)
-            }
-        }
+        self.tokens.token().span.shown(self.text)
     }
 
     /// The next token is not what was `expected`.
@@ -210,39 +205,13 @@ impl Reader<'_> {
     }
 
     fn form(&mut self) -> Result<Form, Problem> {
-        let token = self.tokens.token();
-        let written = types::named(token, self.text)?;
-        self.tokens.advance();
-        match written {
-            Written::Form(Form::Plain(Type::HugeInt)) => {
-                let advice = "write DECIMAL(38,0), or BIGINT where the values fit 64 bits";
-                Err(Problem::new(
-                    token.span,
-                    "a type of a column",
-                    "HUGEINT",
-                    advice,
-                ))
-            }
-            Written::Form(form) => Ok(form),
-            Written::Decimal => self.decimal(token.span),
+        let span = self.tokens.token().span;
+        let form = types::form(&mut self.tokens, self.text)?;
+        if form == Form::Plain(Type::HugeInt) {
+            let advice = "write DECIMAL(38,0), or BIGINT where the values fit 64 bits";
+            return Err(Problem::new(span, "a type of a column", "HUGEINT", advice));
         }
-    }
-
-    /// `(precision, scale)` after DECIMAL.
-    fn decimal(&mut self, decimal: Span) -> Result<Form, Problem> {
-        if !self.tokens.accept_symbol("(") {
-            return Err(types::bare_decimal(decimal));
-        }
-        let precision = self.tokens.advance();
-        if !self.tokens.accept_symbol(",") {
-            return Err(self.unexpected("a comma and the scale", "as in DECIMAL(18,2)"));
-        }
-        let scale = self.tokens.advance();
-        let ty = types::decimal(precision, scale, self.text)?;
-        if !self.tokens.accept_symbol(")") {
-            return Err(self.unexpected(") after the scale", "as in DECIMAL(18,2)"));
-        }
-        Ok(Form::Plain(ty))
+        Ok(form)
     }
 
     fn source(&mut self, family: Family) -> Result<Source, Problem> {

@@ -59,6 +59,16 @@ impl<'a> Tokens<'a> {
         self.tokens.get(self.at + tokens).copied().unwrap_or(last)
     }
 
+    /// Where the next token is in the list, to come back to it.
+    pub(super) fn place(&self) -> usize {
+        self.at
+    }
+
+    /// Goes back to a [`Tokens::place`].
+    pub(super) fn return_to(&mut self, place: usize) {
+        self.at = place;
+    }
+
     /// Where the first token stands.
     pub(super) fn first(&self) -> Span {
         self.tokens

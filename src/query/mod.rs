@@ -49,17 +49,19 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// What it says is made fit to print here, whatever of the user's text it repeats.
     fn new(
         span: Span,
-        expected: impl Into<String>,
-        found: impl Into<String>,
-        advice: impl Into<String>,
+        expected: impl AsRef<str>,
+        found: impl AsRef<str>,
+        advice: impl AsRef<str>,
     ) -> Self {
+        let printable = |text: &str| shown(text.as_bytes(), SAID_CHARACTERS);
         Self {
             span,
-            expected: expected.into(),
-            found: found.into(),
-            advice: advice.into(),
+            expected: printable(expected.as_ref()),
+            found: printable(found.as_ref()),
+            advice: printable(advice.as_ref()),
         }
     }
 
@@ -96,14 +98,19 @@ impl Span {
             .unwrap_or_default()
     }
 
-    /// The same, cut and escaped for a message.
+    /// The same, cut and escaped for a message. Only the end of the text has nothing to show.
     fn shown(self, text: &str) -> String {
-        shown(self.of(text).as_bytes(), SHOWN_CHARACTERS)
+        match self.of(text) {
+            "" => "the end of the text".to_owned(),
+            covered => shown(covered.as_bytes(), SHOWN_CHARACTERS),
+        }
     }
 }
 
-/// Characters of the user's text that a message repeats.
+/// Characters of the user's text that a message repeats at a time.
 const SHOWN_CHARACTERS: usize = 80;
+/// Characters of each part of a problem.
+const SAID_CHARACTERS: usize = 400;
 
 /// Names match without case (SQL.md, Types and literals). ASCII case, as DuckDB does.
 fn same_name(left: &str, right: &str) -> bool {

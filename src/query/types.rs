@@ -1,39 +1,36 @@
 //! The names of types, for CAST and for COLUMNS (SPEC 4). One name a type; the other usual names are known, to be
 //! answered with the one to write.
 
-use super::lex::{Kind, Token};
+use super::lex::{Kind, Token, Tokens};
 use super::{Problem, Span, same_name, suggest};
 use crate::value::column::Form;
 use crate::value::{Type, WIDE_DIGITS};
 
-/// A type as written.
+/// What a type's name means.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Written {
-    /// With how its values stand in the input.
+enum Named {
+    /// All of the type, with how its values stand in the input.
     Form(Form),
     /// DECIMAL, which needs its precision and scale.
     Decimal,
 }
 
-const NAMES: [(&str, Written); 10] = [
-    ("BOOLEAN", Written::Form(Form::Plain(Type::Boolean))),
-    ("BIGINT", Written::Form(Form::Plain(Type::BigInt))),
-    ("HUGEINT", Written::Form(Form::Plain(Type::HugeInt))),
-    ("DOUBLE", Written::Form(Form::Plain(Type::Double))),
-    ("DECIMAL", Written::Decimal),
-    ("VARCHAR", Written::Form(Form::Plain(Type::Varchar))),
-    ("TIMESTAMP", Written::Form(Form::Plain(Type::Timestamp))),
+const NAMES: [(&str, Named); 11] = [
+    ("BOOLEAN", Named::Form(Form::Plain(Type::Boolean))),
+    ("BIGINT", Named::Form(Form::Plain(Type::BigInt))),
+    ("HUGEINT", Named::Form(Form::Plain(Type::HugeInt))),
+    ("DOUBLE", Named::Form(Form::Plain(Type::Double))),
+    ("DECIMAL", Named::Decimal),
+    ("VARCHAR", Named::Form(Form::Plain(Type::Varchar))),
+    ("TIMESTAMP", Named::Form(Form::Plain(Type::Timestamp))),
     (
         "TIMESTAMP_S",
-        Written::Form(Form::Epoch { unit_us: 1_000_000 }),
+        Named::Form(Form::Epoch { unit_us: 1_000_000 }),
     ),
-    (
-        "TIMESTAMP_MS",
-        Written::Form(Form::Epoch { unit_us: 1_000 }),
-    ),
-    ("TIMESTAMP_US", Written::Form(Form::Epoch { unit_us: 1 })),
+    ("TIMESTAMP_MS", Named::Form(Form::Epoch { unit_us: 1_000 })),
+    ("TIMESTAMP_US", Named::Form(Form::Epoch { unit_us: 1 })),
+    ("TIMESTAMP_NS", Named::Form(Form::Nanoseconds)),
 ];
-const NANOSECONDS: &str = "TIMESTAMP_NS";
 
 /// Names of other systems, and what to write here.
 const INSTEAD: [(&str, &str); 27] = [
@@ -72,77 +69,87 @@ const INSTEAD: [(&str, &str); 27] = [
     ("INTERVAL", "BIGINT, as a number of a fixed unit"),
 ];
 
-/// What the type name in `token` means.
+/// The type that stands next.
 ///
-/// Errors: no type's name; the usual name of another system is answered with the name to write.
-pub(super) fn named(token: Token<'_>, text: &str) -> Result<Written, Problem> {
-    let Kind::Word(word) = token.kind else {
-        return Err(Problem::new(
-            token.span,
-            "a type",
-            shown(token, text),
-            advice(),
-        ));
+/// Errors: no type's name (the usual name of another system is answered with the name to write); a DECIMAL without a
+/// precision of 1 to 38 and a scale of at most that.
+pub(super) fn form(tokens: &mut Tokens<'_>, text: &str) -> Result<Form, Problem> {
+    let token = tokens.token();
+    let named = named(token, text)?;
+    tokens.advance();
+    match named {
+        Named::Form(form) => Ok(form),
+        Named::Decimal => Ok(Form::Plain(decimal(tokens, token.span, text)?)),
+    }
+}
+
+fn named(token: Token<'_>, text: &str) -> Result<Named, Problem> {
+    let word = match token.kind {
+        Kind::Word(word) => word,
+        Kind::Quoted(_) | Kind::Text(_) | Kind::Number(_) | Kind::Symbol(_) | Kind::End => "",
     };
-    if same_name(word, NANOSECONDS) {
-        return Ok(Written::Form(Form::Nanoseconds));
+    if let Some((_, named)) = NAMES.iter().find(|(name, _)| same_name(name, word)) {
+        return Ok(*named);
     }
-    if let Some((_, written)) = NAMES.iter().find(|(name, _)| same_name(name, word)) {
-        return Ok(*written);
-    }
-    let advice = match INSTEAD.iter().find(|(name, _)| same_name(name, word)) {
-        Some((_, instead)) => format!("write {instead}"),
-        None => match suggest::nearest(word, NAMES.iter().map(|(name, _)| *name)) {
-            Some(near) => format!("did you mean {near}?"),
-            None => advice(),
-        },
+    let near = suggest::nearest(word, NAMES.iter().map(|(name, _)| *name));
+    let advice = match (INSTEAD.iter().find(|(name, _)| same_name(name, word)), near) {
+        (Some((_, instead)), _) => format!("write {instead}"),
+        (None, Some(near)) => format!("did you mean {near}?"),
+        (None, None) => {
+            "the types are BOOLEAN, BIGINT, DOUBLE, DECIMAL(p,s), VARCHAR, TIMESTAMP".to_owned()
+        }
     };
     Err(Problem::new(
         token.span,
         "a type",
-        shown(token, text),
+        token.span.shown(text),
         advice,
     ))
 }
 
-/// `DECIMAL(precision, scale)`, its numbers as written.
-///
-/// Errors: a precision outside 1 to 38, a scale past the precision.
-pub(super) fn decimal(precision: Token<'_>, scale: Token<'_>, text: &str) -> Result<Type, Problem> {
-    let digits = number(precision)
+/// `(precision, scale)` after DECIMAL.
+fn decimal(tokens: &mut Tokens<'_>, name: Span, text: &str) -> Result<Type, Problem> {
+    if !tokens.accept_symbol("(") {
+        return Err(Problem::new(
+            name,
+            "DECIMAL(precision, scale)",
+            "DECIMAL without them",
+            "write how many digits there are in all and after the point, as in DECIMAL(18,2)",
+        ));
+    }
+    let expected = |tokens: &Tokens<'_>, expected: &str, advice: &str| {
+        let span = tokens.token().span;
+        Problem::new(span, expected, span.shown(text), advice)
+    };
+    let precision = number(tokens.token())
         .filter(|digits| (1..=WIDE_DIGITS).contains(digits))
         .ok_or_else(|| {
-            Problem::new(
-                precision.span,
-                "a precision of 1 to 38 digits",
-                shown(precision, text),
-                "the precision counts all digits, as in DECIMAL(18,2)",
-            )
+            let advice = "the precision counts all digits, as in DECIMAL(18,2)";
+            expected(tokens, "a precision of 1 to 38 digits", advice)
         })?;
-    let after_point = number(scale)
-        .filter(|scale| *scale <= digits)
+    tokens.advance();
+    if !tokens.accept_symbol(",") {
+        return Err(expected(
+            tokens,
+            "a comma and the scale",
+            "as in DECIMAL(18,2)",
+        ));
+    }
+    let scale = number(tokens.token())
+        .filter(|scale| *scale <= precision)
         .ok_or_else(|| {
-            Problem::new(
-                scale.span,
-                format!("a scale of 0 to {digits} digits"),
-                shown(scale, text),
-                "the scale counts the digits after the point and is at most the precision",
+            let advice = "the scale counts the digits after the point and is at most the precision";
+            expected(
+                tokens,
+                &format!("a scale of 0 to {precision} digits"),
+                advice,
             )
         })?;
-    Ok(Type::Decimal {
-        precision: digits,
-        scale: after_point,
-    })
-}
-
-/// The problem of DECIMAL without its numbers.
-pub(super) fn bare_decimal(span: Span) -> Problem {
-    Problem::new(
-        span,
-        "DECIMAL(precision, scale)",
-        "DECIMAL without them",
-        "write how many digits there are in all and after the point, as in DECIMAL(18,2)",
-    )
+    tokens.advance();
+    if !tokens.accept_symbol(")") {
+        return Err(expected(tokens, ") after the scale", "as in DECIMAL(18,2)"));
+    }
+    Ok(Type::Decimal { precision, scale })
 }
 
 fn number(token: Token<'_>) -> Option<u8> {
@@ -150,17 +157,4 @@ fn number(token: Token<'_>) -> Option<u8> {
         Kind::Number(digits) => digits.parse().ok(),
         Kind::Word(_) | Kind::Quoted(_) | Kind::Text(_) | Kind::Symbol(_) | Kind::End => None,
     }
-}
-
-fn shown(token: Token<'_>, text: &str) -> String {
-    match token.kind {
-        Kind::End => "the end of the text".to_owned(),
-        Kind::Word(_) | Kind::Quoted(_) | Kind::Text(_) | Kind::Symbol(_) | Kind::Number(_) => {
-            token.span.shown(text)
-        }
-    }
-}
-
-fn advice() -> String {
-    "the types are BOOLEAN, BIGINT, DOUBLE, DECIMAL(p,s), VARCHAR, TIMESTAMP".to_owned()
 }

@@ -69,7 +69,7 @@ pub fn parse(text: &[u8], precision: u8, scale: u8) -> Result<i128, ParseFault> 
 }
 
 /// [`parse`] for at most 18 digits.
-#[inline]
+#[inline(always)]
 pub fn parse_int(text: &[u8], precision: u8, scale: u8) -> Result<i64, ParseFault> {
     if let Some(unscaled) = plain_int(text, scale)
         && POW10_U64
@@ -88,7 +88,7 @@ pub fn cast_text(text: &[u8], precision: u8, scale: u8) -> Result<i128, ParseFau
     parse_any(trim_blanks(text), precision, scale, Excess::HalfAway)
 }
 
-#[inline]
+#[inline(always)]
 fn plain_int(text: &[u8], scale: u8) -> Option<i64> {
     let plain = Plain::scan(text)?;
     let scale = usize::from(scale);

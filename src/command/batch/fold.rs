@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::outputs::Outputs;
 use super::rejected::Rejected;
-use super::work::{Piece, Stopped, Task, Worked, Worker};
+use super::work::{Counts, Piece, Stopped, Task, Worked, Worker};
 use crate::config::values::OnBadRecord;
 use crate::decode::Fault;
 use crate::error::{Error, Kind, Place, Result};
@@ -83,27 +83,38 @@ impl<'fold, 'run> Fold<'fold, 'run> {
         }
     }
 
-    /// Adds the answer for the next piece.
+    /// Adds the answer for the next piece; what the worker left of it is worked here.
     ///
     /// Errors: 65, for the first record in input order that ends the run; those of the artifacts.
-    pub(super) fn fold(&mut self, piece: &Piece, mut worked: Worked) -> Result<Flow> {
-        if let Some(rows_left) = self.rows_left.filter(|rows_left| worked.used >= *rows_left) {
-            worked = self.again.exactly(piece, rows_left);
-        }
+    pub(super) fn fold(&mut self, piece: &Piece, worked: Worked) -> Result<Flow> {
         let before = self
             .tally
             .read
             .get(piece.input())
             .copied()
             .unwrap_or_default();
+        let mut next = Some(worked);
+        while let Some(worked) = next {
+            let rest = worked.rest;
+            if self.part(piece, worked, before)? == Flow::Filled {
+                return Ok(Flow::Filled);
+            }
+            next = rest.map(|from| self.again.work(piece, from));
+        }
+        Ok(Flow::GoOn)
+    }
+
+    /// Adds a part of a piece before which `before` records of the object were read.
+    fn part(&mut self, piece: &Piece, mut worked: Worked, before: u64) -> Result<Flow> {
+        let is_enough = |rows_left: &u64| worked.counts.used >= *rows_left;
+        if let Some(rows_left) = self.rows_left.filter(is_enough) {
+            worked = self.again.work_to_limit(piece, worked.from, rows_left);
+        }
         for rejected in &worked.rejected {
             self.reject(rejected, piece, before)?;
         }
-        self.outputs.rows(&worked.rows, worked.used)?;
-        self.count(piece, &worked);
-        if let Some(rows_left) = &mut self.rows_left {
-            *rows_left -= worked.used.min(*rows_left);
-        }
+        self.outputs.rows(&worked.rows, worked.counts.used)?;
+        self.count(piece, worked.counts);
         if let Some(stopped) = worked.stopped {
             return Err(self.lift(stopped, piece, before));
         }
@@ -114,14 +125,17 @@ impl<'fold, 'run> Fold<'fold, 'run> {
         Ok(flow)
     }
 
-    fn count(&mut self, piece: &Piece, worked: &Worked) {
+    fn count(&mut self, piece: &Piece, counts: Counts) {
         if let Some(read) = self.tally.read.get_mut(piece.input()) {
-            *read += worked.read;
+            *read += counts.read;
+        }
+        if let Some(rows_left) = &mut self.rows_left {
+            *rows_left = rows_left.saturating_sub(counts.used);
         }
         let records = &mut self.tally.records;
-        records.read += worked.read;
-        records.used += worked.used;
-        records.filtered += worked.filtered;
+        records.read += counts.read;
+        records.used += counts.used;
+        records.filtered += counts.filtered;
         let read = records.read;
         self.log.progress(|| {
             format!(

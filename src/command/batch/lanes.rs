@@ -8,6 +8,7 @@ use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
 use super::feed::Feed;
 use super::fold::{Flow, Fold};
 use super::work::{Piece, Task, Worked, Worker};
+use crate::decode::Cursor;
 use crate::error::{Error, Kind, Result};
 use crate::limits;
 use crate::stop::Stop;
@@ -91,7 +92,7 @@ impl<'scope, 'run: 'scope> Lane<'scope, 'run> {
         let work = move || {
             let mut worker = Worker::new(task);
             for piece in inbox {
-                let worked = worker.work(&piece);
+                let worked = worker.work(&piece, Cursor::default());
                 if outbox.send((piece, worked)).is_err() {
                     break;
                 }
@@ -100,6 +101,7 @@ impl<'scope, 'run: 'scope> Lane<'scope, 'run> {
         };
         let thread = Builder::new()
             .name("worker".into())
+            .stack_size(limits::STACK_BYTES)
             .spawn_scoped(scope, work);
         let thread = thread.map_err(|cause| {
             let advice = "allow the process more threads, or set WINDROW_THREADS lower";

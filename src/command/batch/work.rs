@@ -77,21 +77,32 @@ impl Piece {
     }
 }
 
-/// What became of a piece.
+/// What became of a piece, or of a part of one.
 #[derive(Debug, Default)]
 pub(super) struct Worked {
-    /// Records counted, up to the fault or the limit where there is one.
-    pub(super) read: u64,
-    /// Records that the query used.
-    pub(super) used: u64,
-    /// Records that WHERE dropped.
-    pub(super) filtered: u64,
+    /// Where in the piece this part starts.
+    pub(super) from: Cursor,
+    /// What the part adds up to, up to the fault or the limit where there is one.
+    pub(super) counts: Counts,
     /// Bad records in input order; where the run may not have any, the fault is that record instead.
     pub(super) rejected: Vec<Rejected>,
     /// Output rows of a row-wise query, encoded: one for each record used.
     pub(super) rows: Vec<u8>,
+    /// Where the rest of the piece starts, when these rows are enough for one part.
+    pub(super) rest: Option<Cursor>,
     /// Why the run must end at this piece, once all before it are settled.
     pub(super) stopped: Option<Stopped>,
+}
+
+/// Numbers of records.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    /// All of them.
+    pub(super) read: u64,
+    /// Those that the query used.
+    pub(super) used: u64,
+    /// Those that WHERE dropped.
+    pub(super) filtered: u64,
 }
 
 /// Why a piece was not worked through.
@@ -116,21 +127,14 @@ pub(super) enum Stopped {
 /// Goes on, or stops the piece.
 type Step = Result<(), Stopped>;
 
-/// How many records go in one batch, and where to end.
-#[derive(Clone, Copy, Debug)]
-enum Pace {
-    /// As fast as it goes. What stops the piece is only known to be there.
-    Batches,
-    /// One by one, to the first thing that stops the piece, or to the record that gives the last of so many rows.
-    Records { rows: u64 },
-}
-
 /// One worker's part of the run: its decoder, its buffers, its share of the state.
 pub(super) struct Worker<'run> {
     task: &'run Task,
     decoder: Option<Decoder>,
     sink: Sink<'run>,
     times: Times,
+    /// Records of the next batch: fewer while their rows are long.
+    batch_rows: usize,
     batch: Batch,
     rejects: Vec<Reject>,
 }
@@ -195,24 +199,57 @@ impl<'run> Worker<'run> {
             decoder,
             sink,
             times: Times::new(task),
+            batch_rows: limits::FIRST_BATCH_ROWS,
             batch: Batch::default(),
             rejects: Vec::new(),
         }
     }
 
-    /// Works a piece through: in batches, and again record by record where anything stops it there, because only then
-    /// what stopped it, and the counts before it, are those of the first record in input order.
-    pub(super) fn work(&mut self, piece: &Piece) -> Worked {
-        let fast = self.pass(piece, Pace::Batches);
-        match fast.stopped {
-            None | Some(Stopped::Memory(_)) => fast,
-            Some(_) => self.exactly(piece, u64::MAX),
+    /// Works a piece, or the rest of one that starts at `from`.
+    ///
+    /// A batch that anything stops is worked again record by record, because only then what stopped it, and the counts
+    /// before it, are those of the first record in input order.
+    pub(super) fn work(&mut self, piece: &Piece, from: Cursor) -> Worked {
+        let mut worked = Worked {
+            from,
+            ..Worked::default()
+        };
+        let mut cursor = from;
+        while !piece.is_done(&cursor) {
+            if worked.rows.len() >= limits::PART_ROWS_BYTES {
+                worked.rest = Some(cursor);
+                break;
+            }
+            let (start, mark) = (cursor, worked.mark());
+            match self.step(piece, &mut cursor, self.batch_rows, &mut worked) {
+                Ok(()) => self.suit_batches_to(worked.rows.len() - mark.rows),
+                Err(Stopped::Memory(full)) => {
+                    worked.stopped = Some(Stopped::Memory(full));
+                    break;
+                }
+                Err(_) => {
+                    worked.back_to(mark);
+                    self.one_by_one(piece, start, u64::MAX, &mut worked);
+                    let unexplained =
+                        || Stopped::Defect("a batch that failed, and no record of it");
+                    worked.stopped.get_or_insert_with(unexplained);
+                    break;
+                }
+            }
         }
+        // NOT NULL finds its bad records after the decoder found those of the same batch.
+        worked.rejected.sort_by_key(|rejected| rejected.record);
+        worked
     }
 
-    /// Works a piece record by record, to the record that gives the last of `rows` rows.
-    pub(super) fn exactly(&mut self, piece: &Piece, rows: u64) -> Worked {
-        self.pass(piece, Pace::Records { rows })
+    /// Works a piece from `from` on to the record that gives the last of `rows` rows.
+    pub(super) fn work_to_limit(&mut self, piece: &Piece, from: Cursor, rows: u64) -> Worked {
+        let mut worked = Worked {
+            from,
+            ..Worked::default()
+        };
+        self.one_by_one(piece, from, rows, &mut worked);
+        worked
     }
 
     /// The state that this worker gathered; `None` for a row-wise query.
@@ -233,22 +270,21 @@ impl<'run> Worker<'run> {
         self.decoder.as_ref().map(Decoder::saw_value)
     }
 
-    fn pass(&mut self, piece: &Piece, pace: Pace) -> Worked {
-        let mut worked = Worked::default();
-        let (max_rows, rows) = match pace {
-            Pace::Batches => (limits::BATCH_ROWS, u64::MAX),
-            Pace::Records { rows } => (1, rows),
-        };
-        let mut cursor = Cursor::default();
-        while worked.used < rows && !piece.is_done(&cursor) {
-            if let Err(stopped) = self.step(piece, &mut cursor, max_rows, &mut worked) {
-                worked.stopped = Some(stopped);
-                break;
-            }
+    /// Record by record, until something stops the piece, `rows` records are used, or it ends.
+    fn one_by_one(&mut self, piece: &Piece, mut cursor: Cursor, rows: u64, worked: &mut Worked) {
+        while worked.counts.used < rows && worked.stopped.is_none() && !piece.is_done(&cursor) {
+            worked.stopped = self.step(piece, &mut cursor, 1, worked).err();
         }
-        // NOT NULL finds its bad records after the decoder found those of the same batch.
-        worked.rejected.sort_by_key(|rejected| rejected.record);
-        worked
+    }
+
+    /// Long rows go in small batches, so that one batch never takes much memory.
+    fn suit_batches_to(&mut self, rows_bytes: usize) {
+        self.batch_rows = match rows_bytes {
+            long if long > limits::PART_ROWS_BYTES / 4 => self.batch_rows / 2,
+            short if short < limits::PART_ROWS_BYTES / 16 => self.batch_rows * 2,
+            _ => self.batch_rows,
+        }
+        .clamp(1, limits::BATCH_ROWS);
     }
 
     /// One batch, from bytes to the sink.
@@ -260,7 +296,7 @@ impl<'run> Worker<'run> {
         worked: &mut Worked,
     ) -> Step {
         self.fill(piece, cursor, max_rows)?;
-        worked.read += count(self.rejects.len()) + count(self.batch.rows);
+        worked.counts.read += count(self.rejects.len()) + count(self.batch.rows);
         self.times.look(self.task, &self.batch);
         self.settle_rejects(piece, worked)?;
         let record = self.batch.records.first().copied().unwrap_or_default();
@@ -272,17 +308,19 @@ impl<'run> Worker<'run> {
         };
         self.filter(worked).map_err(problem)?;
         self.drop_missing(piece, worked)?;
-        worked.used += count(self.batch.rows);
         self.sink
             .take(&self.batch, &mut worked.rows)
             .map_err(|failure| match failure {
                 rollup::Failure::Problem(found) => problem(found),
                 rollup::Failure::Full(full) => Stopped::Memory(full),
-            })
+            })?;
+        worked.counts.used += count(self.batch.rows);
+        Ok(())
     }
 
     /// The next records of the piece into the batch and the rejects.
     fn fill(&mut self, piece: &Piece, cursor: &mut Cursor, max_rows: usize) -> Step {
+        self.rejects.clear();
         match (piece, &mut self.decoder) {
             (Piece::Chunk(chunk), Some(decoder)) => decoder
                 .decode(chunk, cursor, max_rows, &mut self.batch, &mut self.rejects)
@@ -313,7 +351,7 @@ impl<'run> Worker<'run> {
             return Ok(());
         };
         if let Kept::Rows(kept) = eval::filter(filter, &self.batch)? {
-            worked.filtered += count(self.batch.rows - kept.len());
+            worked.counts.filtered += count(self.batch.rows - kept.len());
             self.batch = self.batch.gather(&kept);
         }
         Ok(())
@@ -346,6 +384,30 @@ impl<'run> Worker<'run> {
         }
         self.batch = self.batch.gather(&kept);
         Ok(())
+    }
+}
+
+/// How far a part had come.
+#[derive(Clone, Copy)]
+struct Mark {
+    counts: Counts,
+    rejected: usize,
+    rows: usize,
+}
+
+impl Worked {
+    fn mark(&self) -> Mark {
+        Mark {
+            counts: self.counts,
+            rejected: self.rejected.len(),
+            rows: self.rows.len(),
+        }
+    }
+
+    fn back_to(&mut self, mark: Mark) {
+        self.counts = mark.counts;
+        self.rejected.truncate(mark.rejected);
+        self.rows.truncate(mark.rows);
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Walk<'a> {
     tree: &'a mut Tree,
     tokens: &'a mut [Token],
     marks: &'a mut Marks,
+    /// A key that is read and was there before: said only of a document that is otherwise well formed.
+    repeated: Option<Range<usize>>,
 }
 
 impl<'a> Walk<'a> {
@@ -46,17 +48,23 @@ impl<'a> Walk<'a> {
             tree,
             tokens,
             marks,
+            repeated: None,
         }
     }
 
     /// One document and nothing after it.
     pub(super) fn document(&mut self) -> Result<(), Wrong> {
-        self.record()?;
-        self.pass_blanks();
-        if self.at < self.bytes.len() {
-            return self.wrong("nothing after the value");
+        let record = self.record();
+        if matches!(
+            record,
+            Ok(_) | Err(Wrong::NoRecord | Wrong::Repeated { .. })
+        ) {
+            self.pass_blanks();
+            if self.at < self.bytes.len() {
+                return self.wrong("nothing after the value");
+            }
         }
-        Ok(())
+        record.map(|_| ())
     }
 
     /// One record, whatever follows it; returns where it starts and ends.
@@ -70,10 +78,10 @@ impl<'a> Walk<'a> {
         };
         // What is broken is called so, even where it is no record either.
         self.value(Some(Tree::DOCUMENT), 0)?;
-        if is_record {
-            Ok(start..self.at)
-        } else {
-            Err(Wrong::NoRecord)
+        match self.repeated.take() {
+            _ if !is_record => Err(Wrong::NoRecord),
+            Some(key) => Err(Wrong::Repeated { key }),
+            None => Ok(start..self.at),
         }
     }
 
@@ -157,10 +165,7 @@ impl<'a> Walk<'a> {
                 return self.wrong("a key in quotes");
             }
             let key = self.string()?;
-            let child = match node {
-                Some(node) => self.child(node, key)?,
-                None => None,
-            };
+            let child = node.and_then(|node| self.child(node, key));
             self.pass_blanks();
             if !self.pass(b':') {
                 return self.wrong("a colon after the key");
@@ -180,7 +185,7 @@ impl<'a> Walk<'a> {
 
     /// What of `node` stands under `key`, if that is read.
     #[inline]
-    fn child(&mut self, node: NodeId, key: Token) -> Result<Option<NodeId>, Wrong> {
+    fn child(&mut self, node: NodeId, key: Token) -> Option<NodeId> {
         let text = key.of(self.bytes);
         let child = if key.kind == Kind::Text {
             self.tree.under_key(node, text)
@@ -193,10 +198,11 @@ impl<'a> Walk<'a> {
             }
         };
         match child {
-            Some(child) if !self.tree.visit(child) => Err(Wrong::Repeated {
-                key: key.start as usize..key.end as usize,
-            }),
-            child => Ok(child),
+            Some(child) if !self.tree.visit(child) => {
+                self.repeated = Some(key.start as usize..key.end as usize);
+                None
+            }
+            child => child,
         }
     }
 

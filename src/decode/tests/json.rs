@@ -580,6 +580,13 @@ fn documents() {
         &["0!:expected the key \"a\" once…"],
     );
     check(
+        "a key twice in a broken one",
+        &DOCUMENT,
+        &columns,
+        b"{\"a\":1,\"a\":1",
+        &["FAULT 0:expected a comma or a closing brace at byte 12…"],
+    );
+    check(
         "no object",
         &DOCUMENT,
         &columns,

@@ -1,6 +1,6 @@
 //! A tree of names to a plan of typed columns (SQL.md). The clauses are put together here; `names` knows columns and
-//! aliases, `literals` constants, `types` what may stand beside what; `operators`, `conditions` and `calls` type what computes,
-//! `aggregates` what folds, `groups` what a grouped query may show.
+//! aliases, `literals` constants, `types` what may stand beside what; `operators`, `conditions` and `calls` type what
+//! computes, `aggregates` what folds, `groups` what a grouped query may show.
 //!
 //! While it is checked, an expression counts the columns of COLUMNS from 0 and, after them, the aggregate calls in
 //! order of appearance. The plan's own numbering is given at the end.

@@ -83,7 +83,8 @@ impl Binder<'_> {
             return Err(self.unknown("", span));
         };
         let (mut expr, size) = (alias.expr.clone(), alias.size);
-        if self.depth + size.height > EXPRESSION_HEIGHT {
+        // The name's own level is the first of what it stands for.
+        if self.depth + size.height > EXPRESSION_HEIGHT + 1 {
             return Err(Problem::new(
                 span,
                 format!(

@@ -107,6 +107,16 @@ pub(super) fn scale_constants(exprs: &mut [&mut Expr]) {
     }
 }
 
+/// BOOLEAN beside numbers is 0 or 1, as in DuckDB.
+fn booleans_as_numbers(exprs: &mut [&mut Expr]) {
+    let only_numbers = |expr: &&mut Expr| expr.ty.is_numeric() || expr.ty == Type::Boolean;
+    let number = |expr: &&mut Expr| expr.ty.is_numeric() && !is_null(expr);
+    if exprs.iter().all(only_numbers) && exprs.iter().any(number) {
+        let booleans = exprs.iter_mut().filter(|expr| expr.ty == Type::Boolean);
+        booleans.for_each(|expr| convert(expr, Type::BigInt));
+    }
+}
+
 /// What becomes of exact values of different types.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exact {
@@ -138,13 +148,10 @@ impl Binder<'_> {
         texts: Texts,
         place: &str,
     ) -> Result<(), Problem> {
-        let typed: Vec<&Expr> = exprs
-            .iter()
-            .map(|expr| &**expr)
-            .filter(|expr| !is_null(expr))
-            .collect();
-        let target = self.meeting(&typed, texts, place)?;
-        if let Some(ty) = target {
+        booleans_as_numbers(exprs);
+        let all = exprs.iter().map(|expr| &**expr);
+        let typed: Vec<&Expr> = all.filter(|expr| !is_null(expr)).collect();
+        if let Some(ty) = self.meeting(&typed, texts, place)? {
             return exprs.iter_mut().try_for_each(|expr| self.adapt(expr, ty));
         }
         if exact == Exact::Meet {
@@ -193,26 +200,7 @@ impl Binder<'_> {
         if has(Type::Double) {
             return Ok(Some(Type::Double));
         }
-        if !has(Type::Boolean) {
-            return Ok(None);
-        }
-        // As in DuckDB, BOOLEAN beside a number is 0 or 1.
-        let number = exprs.iter().find(|expr| expr.ty != Type::Boolean);
-        Ok(Some(number.map_or(Type::Boolean, |number| {
-            match number.ty {
-                Type::Decimal { precision, scale } => Digits {
-                    before: (precision - scale).max(1),
-                    after: scale,
-                }
-                .decimal(0),
-                Type::Boolean
-                | Type::BigInt
-                | Type::HugeInt
-                | Type::Double
-                | Type::Varchar
-                | Type::Timestamp => number.ty,
-            }
-        })))
+        Ok(has(Type::Boolean).then_some(Type::Boolean))
     }
 
     /// Refuses the first that is not `fitting` beside one of type `ty`.

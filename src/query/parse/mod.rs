@@ -66,6 +66,10 @@ const CLAUSES: [&str; 9] = [
     "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "AND", "OR", "BETWEEN",
 ];
 
+fn is_clause(word: &str) -> bool {
+    CLAUSES.iter().any(|clause| same_name(clause, word))
+}
+
 struct Parser<'a> {
     text: &'a str,
     tokens: Tokens<'a>,
@@ -119,23 +123,15 @@ impl Parser<'_> {
     /// The problem of the token here, which is not what was `expected`: refused by name where it is known.
     fn unexpected(&self, expected: &str) -> Problem {
         let token = self.tokens.token();
-        let found = match token.kind {
-            Kind::End => "the end of the query".to_owned(),
-            Kind::Word(word) => {
-                if let Some(problem) = refused::word(word, token.span) {
-                    return problem;
-                }
-                token.span.shown(self.text)
-            }
-            Kind::Symbol(symbol) => {
-                if let Some(problem) = refused::symbol(symbol, token.span) {
-                    return problem;
-                }
-                token.span.shown(self.text)
-            }
-            Kind::Quoted(_) | Kind::Text(_) | Kind::Number(_) => token.span.shown(self.text),
+        let known = match token.kind {
+            Kind::Word(word) => refused::word(word, token.span),
+            Kind::Symbol(symbol) => refused::symbol(symbol, token.span),
+            Kind::Quoted(_) | Kind::Text(_) | Kind::Number(_) | Kind::End => None,
         };
-        Problem::new(token.span, expected, found, self.advice())
+        known.unwrap_or_else(|| {
+            let found = token.span.shown(self.text);
+            Problem::new(token.span, expected, found, self.advice())
+        })
     }
 
     /// What to do about the token here, which is in the wrong place.
@@ -150,16 +146,17 @@ impl Parser<'_> {
             }
             .to_owned();
         };
-        let clause = CLAUSES.iter().any(|clause| same_name(clause, word));
+        let clause = is_clause(word);
         let near = suggest::nearest(
             word,
             CLAUSES.iter().copied().chain(at_start.then_some("SELECT")),
         );
         match near {
             _ if clause && self.tokens.after_symbol(",") => "remove the comma before it".to_owned(),
-            _ if clause || at_start && near.is_none() => ORDER_OF_CLAUSES.to_owned(),
-            _ if is_reserved(word) => format!("a column of that name is written \"{word}\""),
+            _ if clause => ORDER_OF_CLAUSES.to_owned(),
+            _ if is_reserved(word) => LOOK_BEFORE.to_owned(),
             Some(near) => format!("did you mean {near}?"),
+            None if at_start => ORDER_OF_CLAUSES.to_owned(),
             None => LOOK_BEFORE.to_owned(),
         }
     }
@@ -211,6 +208,16 @@ impl Parser<'_> {
         while self.tokens.accept_symbol(";") {}
         if self.tokens.token().kind == Kind::End {
             return Ok(());
+        }
+        if self.tokens.at_word("SELECT") {
+            let token = self.tokens.token();
+            let found = token.span.shown(self.text);
+            return Err(Problem::new(
+                token.span,
+                "the end of the query",
+                found,
+                "a query is one SELECT",
+            ));
         }
         Err(self.unexpected("the end of the query"))
     }
@@ -276,7 +283,7 @@ impl Parser<'_> {
             | Kind::Number(_)
             | Kind::Symbol(_)
             | Kind::End => {
-                let found = self.unexpected("a name after AS").found;
+                let found = token.span.shown(self.text);
                 let advice = "names are words, or stand in double quotes";
                 return Err(Problem::new(token.span, "a name after AS", found, advice));
             }
@@ -431,7 +438,7 @@ impl Parser<'_> {
             Kind::Word(_) | Kind::Quoted(_) | Kind::Text(_) | Kind::Symbol(_) | Kind::End => None,
         };
         let Some(rows) = rows else {
-            let found = self.unexpected("").found;
+            let found = token.span.shown(self.text);
             let advice = "write the number of rows as digits";
             return Err(Problem::new(
                 token.span,

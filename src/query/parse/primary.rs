@@ -2,10 +2,9 @@
 
 use super::super::ast::{Call, Expr, Name, Node, OnFailure};
 use super::super::lex::{Kind, Token, unquoted};
-use super::super::types::{self, Written};
-use super::super::{Problem, same_name, units};
+use super::super::{Problem, same_name, types, units};
 use super::expr::Level;
-use super::{Parser, is_reserved, refused};
+use super::{Parser, is_clause, is_reserved, refused};
 use crate::value::Type;
 use crate::value::column::Form;
 
@@ -79,13 +78,35 @@ impl Parser<'_> {
         if matches!(self.tokens.ahead(1).kind, Kind::Text(_)) {
             return self.typed_text(word, token);
         }
-        if is_reserved(word) || (!called || is("EXISTS")) && self.begins_refused(word) {
-            return Err(self.unexpected("an expression"));
+        if is_reserved(word) {
+            return Err(self.reserved(word, token));
+        }
+        if called && is("EXISTS") {
+            return Err(refused::SUBQUERY.at(token.span));
         }
         if called {
             return self.call(word);
         }
         self.name(word.to_owned())
+    }
+
+    /// The problem of a reserved word where an expression begins. Where what follows would fit a name, it was meant
+    /// as one.
+    fn reserved(&self, word: &str, token: Token<'_>) -> Problem {
+        let fits = match self.tokens.ahead(1).kind {
+            Kind::Symbol(_) | Kind::End => true,
+            Kind::Word(next) => same_name(next, "FROM"),
+            Kind::Quoted(_) | Kind::Text(_) | Kind::Number(_) => false,
+        };
+        let other = refused::word(word, token.span).is_some()
+            || self.tokens.after_symbol(",") && is_clause(word);
+        if !fits || other {
+            return self.unexpected("an expression");
+        }
+        let found = token.span.shown(self.text);
+        let advice =
+            format!("{word} is a reserved word: a column of that name is written \"{word}\"");
+        Problem::new(token.span, "an expression", found, advice)
     }
 
     /// Whether what follows the word INTERVAL makes it one, and no name.
@@ -95,14 +116,6 @@ impl Parser<'_> {
             Kind::Symbol("-") => matches!(self.tokens.ahead(2).kind, Kind::Number(_)),
             Kind::Word(_) | Kind::Quoted(_) | Kind::Symbol(_) | Kind::End => false,
         }
-    }
-
-    /// Words that are refused where an expression begins, though DuckDB lets some of them be names elsewhere.
-    fn begins_refused(&self, word: &str) -> bool {
-        let is = |known| same_name(word, known);
-        is("EXISTS")
-            || is("ARRAY") && self.tokens.symbol_ahead(1, "[")
-            || is("LAMBDA") && !self.tokens.symbol_ahead(1, ",")
     }
 
     /// `TIMESTAMP '…'`: a text with its type before it. Others are refused.
@@ -212,29 +225,17 @@ impl Parser<'_> {
     }
 
     pub(super) fn cast_type(&mut self) -> Result<Type, Problem> {
-        let token = self.tokens.token();
-        let written = types::named(token, self.text)?;
-        self.tokens.advance();
-        match written {
-            Written::Form(Form::Plain(ty)) => Ok(ty),
-            Written::Form(Form::Epoch { .. } | Form::Nanoseconds) => {
+        let span = self.tokens.token().span;
+        match types::form(&mut self.tokens, self.text)? {
+            Form::Plain(ty) => Ok(ty),
+            Form::Epoch { .. } | Form::Nanoseconds => {
                 let advice = "it says how COLUMNS are read: write TIMESTAMP here";
                 Err(Problem::new(
-                    token.span,
+                    span,
                     "a type of a value",
-                    token.span.shown(self.text),
+                    span.shown(self.text),
                     advice,
                 ))
-            }
-            Written::Decimal if !self.tokens.at_symbol("(") => Err(types::bare_decimal(token.span)),
-            Written::Decimal => {
-                self.tokens.advance();
-                let precision = self.tokens.advance();
-                self.expect_symbol(",", "a comma and the scale")?;
-                let scale = self.tokens.advance();
-                let ty = types::decimal(precision, scale, self.text)?;
-                self.expect_symbol(")", ") after the scale")?;
-                Ok(ty)
             }
         }
     }

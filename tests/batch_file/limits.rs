@@ -1,0 +1,169 @@
+//! Memory and sizes: rows 54, 55, 58 and 127 of the fault catalogue.
+
+use std::fs::File;
+
+use crate::common::job::Job;
+use crate::common::place::Place;
+use crate::common::skipped;
+use crate::common::surroundings::Group;
+
+const MIB: u64 = 1 << 20;
+
+/// State is refused before the kernel acts, in a group where it would kill; what fits works.
+#[test]
+fn f054_f127_state_past_the_share_of_a_small_memory() {
+    let place = Place::new("f054");
+    let Some(group) = Group::new("windrow-f054", 32 * MIB) else {
+        return skipped("f054", "no memory cgroup can be made here");
+    };
+    let numbers = |query: &str| Job::range(&place, "0..400000", query);
+    let fits = numbers("SELECT i % 20000 AS k, count(*) AS n FROM input GROUP BY k").named("fits");
+    let ended = fits.run_as(group.command(&fits));
+    assert_eq!(ended.rollup().lines().count(), 20_001);
+
+    let long = (0..25_000).map(|number| format!("{number:01000}\n"));
+    place.put("long.csv", format!("t\n{}", long.collect::<String>()));
+    let texts = |query: &str| Job::csv(&place, "long.csv", "t VARCHAR", query);
+    for (name, job, holder) in [
+        (
+            "many-keys",
+            numbers(
+                "SELECT i AS a, i + 1 AS b, i + 2 AS c, i + 3 AS d, count(*) AS n
+                 FROM input GROUP BY a, b, c, d",
+            ),
+            "the keys of the groups",
+        ),
+        (
+            "long-keys",
+            texts("SELECT t, count(*) AS n FROM input GROUP BY t"),
+            "the keys of the groups",
+        ),
+        (
+            "long-values",
+            texts("SELECT CAST(t AS BIGINT) AS k, max(t) AS m FROM input GROUP BY k"),
+            "the states of the aggregates",
+        ),
+    ] {
+        let job = job.named(name);
+        let ended = job.run_as(group.command(&job));
+        assert_eq!(ended.code, 65, "{name}: {}", ended.summary());
+        let limit = 32 * MIB / 100 * 60;
+        let expected = format!("state of at most {limit} bytes (60 % of the memory limit)");
+        let why = ended.why();
+        assert!(
+            why.starts_with(&format!("expected {expected}, found ")),
+            "{why}"
+        );
+        assert!(
+            why.contains(&format!("bytes, to grow {holder} (")),
+            "{name}: {why}"
+        );
+        assert!(why.ends_with(" entries)"), "{name}: {why}");
+        assert!(!ended.failure().is_null(), "{name}");
+        let peak = ended.summary()["peak_memory_bytes"].as_u64().unwrap();
+        assert!(peak < 32 * MIB, "{name}: {peak}");
+    }
+}
+
+/// Row 58 with what a test has time for: the memory does not grow with the input.
+#[test]
+fn f058_a_container_of_64_mib() {
+    let place = Place::new("f058");
+    let Some(group) = Group::new("windrow-f058", 64 * MIB) else {
+        return skipped("f058", "no memory cgroup can be made here");
+    };
+    let line = format!("{{\"a\":1,\"t\":\"{}\"}}\n", "x".repeat(1_000));
+    place.put("in.ndjson", line.repeat(60_000));
+    let query = "SELECT sum(a) AS s, max(t) AS t FROM input";
+    let job = Job::ndjson(&place, "in.ndjson", "a BIGINT, t VARCHAR", query).with("THREADS", "8");
+    let ended = job.run_as(group.command(&job));
+    assert!(ended.rollup().starts_with("s,t\n60000,"));
+    std::fs::remove_file(place.path("in.ndjson")).unwrap();
+}
+
+#[test]
+fn f055_the_longest_record_and_one_byte_more() {
+    let place = Place::new("f055");
+    let record =
+        |bytes: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(bytes - "{\"a\":\"\"}".len()));
+    let ndjson = |bytes: usize, run_id: &str| {
+        place.put(
+            "in.ndjson",
+            format!("{{\"b\":1}}\n{}\n{{\"b\":2}}\n", record(bytes)),
+        );
+        let columns = "a VARCHAR, b BIGINT";
+        Job::ndjson(
+            &place,
+            "in.ndjson",
+            columns,
+            "SELECT sum(b) AS s, count(a) AS n FROM input",
+        )
+        .named(run_id)
+    };
+    assert_eq!(
+        ndjson(16 << 20, "at-the-limit").run().rollup(),
+        "s,n\n3,1\n"
+    );
+    let longer = ndjson((16 << 20) + 1, "past-it");
+    let ended = longer.run();
+    ended.failed(65, "reading");
+    let why = "record 2, byte 8: expected a record of at most 16777216 bytes, found a longer one";
+    assert_eq!(ended.why(), why);
+    let ended = longer
+        .named("rejected")
+        .with("ON_BAD_RECORD", "reject:1")
+        .run();
+    assert_eq!(ended.rollup(), "s,n\n3,0\n", "reading goes on behind it");
+    let line = &ended.rejected()[0];
+    assert_eq!(line["total_bytes"], (16 << 20) + 1);
+    assert_eq!(line["raw"].as_str().unwrap().len(), 64 << 10);
+
+    let csv = |bytes: usize, run_id: &str| {
+        place.put("in.csv", format!("a,b\nx,1\n{},2\n", "y".repeat(bytes - 2)));
+        Job::csv(
+            &place,
+            "in.csv",
+            "a VARCHAR, b BIGINT",
+            "SELECT sum(b) AS s, count(a) AS n FROM input",
+        )
+        .named(run_id)
+        .with("ON_BAD_RECORD", "reject:1")
+    };
+    assert_eq!(
+        csv(16 << 20, "csv-at-the-limit").run().rollup(),
+        "s,n\n3,2\n"
+    );
+    let ended = csv((16 << 20) + 1, "csv-past-it").run();
+    ended.failed(65, "reading");
+    assert_eq!(
+        ended.why(),
+        "byte 8: expected a record of at most 16777216 bytes, found a longer one"
+    );
+}
+
+/// 256 MiB without a line end, in a file that takes no room on the disk.
+#[test]
+fn f055_an_endless_record_takes_no_memory() {
+    let place = Place::new("f055-endless");
+    let path = place.put("in", "");
+    File::options()
+        .write(true)
+        .open(path)
+        .unwrap()
+        .set_len(256 * MIB)
+        .unwrap();
+    let ndjson =
+        Job::ndjson(&place, "in", "b BIGINT", "SELECT sum(b) AS s FROM input").named("ndjson");
+    let ended = ndjson.with("ON_BAD_RECORD", "reject:1").run();
+    assert_eq!(ended.rollup(), "s\n\n");
+    assert_eq!(ended.rejected()[0]["total_bytes"], 256 * MIB);
+    let peak = |ended: &crate::common::ended::Ended| {
+        ended.summary()["peak_memory_bytes"].as_u64().unwrap()
+    };
+    assert!(peak(&ended) < 96 * MIB, "{}", peak(&ended));
+    let ended = Job::csv(&place, "in", "b BIGINT", "SELECT sum(b) AS s FROM input")
+        .named("csv")
+        .run();
+    ended.failed(65, "reading");
+    assert!(peak(&ended) < 96 * MIB, "{}", peak(&ended));
+}

@@ -1,0 +1,247 @@
+//! Outputs that cannot be written, and RUN_IDs that are taken: rows 50, 110, 114 and 121 of the fault catalogue.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::common::ended::names;
+use crate::common::job::Job;
+use crate::common::place::{Place, snapshot};
+use crate::common::{can_run, is_root, skipped, surroundings};
+
+const COUNT: &str = "SELECT count(*) AS n FROM input";
+
+/// A small file system of its own, gone with this value.
+struct Disk(PathBuf);
+
+impl Disk {
+    fn new(path: PathBuf, kib: u32) -> Option<Self> {
+        fs::create_dir_all(&path).unwrap();
+        let size = format!("size={kib}k");
+        let path_text = path.to_str().unwrap();
+        let is_mounted =
+            is_root() && can_run("mount", &["-t", "tmpfs", "-o", &size, "none", path_text]);
+        is_mounted.then_some(Self(path))
+    }
+
+    /// Writes until nothing more fits.
+    fn fill(&self) {
+        let mut filler = File::create(self.0.join("filler")).unwrap();
+        while filler.write_all(&[0; 4096]).is_ok() {}
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn f110_a_disk_that_fills_up() {
+    let place = Place::new("f110-disk");
+    let Some(disk) = Disk::new(place.path("disk"), 1024) else {
+        return skipped("f110", "a tmpfs cannot be mounted here");
+    };
+    // 2 MB in one PUT, then 12 MB in parts of which the first one fits.
+    let rows = |numbers: u32| {
+        let query = format!("SELECT i, '{}' AS t FROM input", "x".repeat(1_000));
+        Job::range(&place, &format!("0..{numbers}"), &query)
+    };
+    let ended = rows(2_000).to(&disk.0).named("put").run();
+    ended.failed(74, "writing");
+    assert_eq!(
+        ended.uri(),
+        format!("file://{}/put/rollup.csv", disk.0.display())
+    );
+    assert!(ended.why().contains("No space left"), "{}", ended.why());
+    assert_eq!(ended.advice(), "make room on the disk");
+    assert_eq!(
+        names(&ended.directory),
+        ["failure.json", "started.json"].map(str::to_owned).into()
+    );
+
+    let Some(larger) = Disk::new(place.path("larger"), 9 << 10) else {
+        return;
+    };
+    let ended = rows(12_000).to(&larger.0).named("parts").run();
+    assert_eq!(ended.code, 74, "{}", ended.summary());
+    assert!(ended.why().contains("No space left"), "{}", ended.why());
+    assert_eq!(
+        ended.failure()["open_uploads"],
+        serde_json::json!([]),
+        "aborted"
+    );
+    assert_eq!(
+        names(&ended.directory),
+        ["failure.json", "started.json"].map(str::to_owned).into()
+    );
+
+    // No room for the claim itself: the RUN_ID stays free.
+    disk.fill();
+    let ended = rows(1).to(&disk.0).named("claim").run();
+    assert_eq!(ended.code, 74, "{}", ended.summary());
+    assert!(ended.why().contains("No space left"), "{}", ended.why());
+    assert!(
+        names(&ended.directory).is_empty(),
+        "{:?}",
+        names(&ended.directory)
+    );
+    fs::remove_file(disk.0.join("filler")).unwrap();
+    assert_eq!(
+        rows(1).to(&disk.0).named("claim").run().code,
+        0,
+        "with room again"
+    );
+}
+
+#[test]
+fn f110_no_permission() {
+    let place = Place::new("f110-permission");
+    let out = place.path("out");
+    fs::create_dir(&out).unwrap();
+    let job = Job::range(&place, "0..9", COUNT);
+    for (name, mode) in [("may-read", 0o555), ("may-nothing", 0)] {
+        fs::set_permissions(&out, fs::Permissions::from_mode(mode)).unwrap();
+        let job = job.clone().named(name);
+        let Some(command) = surroundings::as_nobody(&place, &job, &[]) else {
+            return skipped("f110", "not root, or no setpriv");
+        };
+        let ended = job.run_as(command);
+        ended.refused(74);
+        assert!(ended.why().contains("Permission denied"), "{}", ended.why());
+        assert!(ended.advice().contains("right"), "{}", ended.advice());
+    }
+}
+
+#[test]
+fn f110_what_is_in_the_way() {
+    let place = Place::new("f110-way");
+    fs::create_dir_all(place.path("elsewhere")).unwrap();
+    fs::create_dir_all(place.path("out")).unwrap();
+    place.put("file", "");
+    place.put("out/run-file", "");
+    symlink(place.path("elsewhere"), place.path("out/run-link")).unwrap();
+    symlink(place.path("nowhere"), place.path("out/run-dangling")).unwrap();
+    let job = Job::range(&place, "0..9", COUNT);
+    let before = snapshot(&place.path(""));
+    for (output, run_id, found) in [
+        ("file", "run", "File exists"),
+        ("file/below", "run", "File exists"),
+        ("out", "run-file", "a file"),
+        ("out", "run-link", "a symbolic link"),
+        ("out", "run-dangling", "a symbolic link"),
+    ] {
+        let ended = job.clone().to(&place.path(output)).named(run_id).run();
+        assert_eq!(ended.code, 74, "{output}/{run_id}: {}", ended.summary());
+        assert!(
+            ended.why().contains(found),
+            "{output}/{run_id}: {}",
+            ended.why()
+        );
+        assert!(
+            ended.uri().starts_with(&place.uri(output)),
+            "{}",
+            ended.uri()
+        );
+        assert_eq!(
+            snapshot(&place.path("")),
+            before,
+            "{output}/{run_id} wrote something"
+        );
+    }
+    // OUTPUT itself, and what is above it, is the user's choice.
+    symlink(place.path("elsewhere"), place.path("chosen")).unwrap();
+    let ended = job.to(&place.path("chosen")).named("run").run();
+    assert_eq!(ended.code, 0, "{}", ended.summary());
+    assert!(place.path("elsewhere/run/manifest.json").exists());
+}
+
+#[test]
+fn f050_f114_a_run_id_that_is_taken() {
+    let place = Place::new("f050");
+    place.put("in.csv", "a\nx\n");
+    let job = Job::csv(
+        &place,
+        "in.csv",
+        "a BIGINT",
+        "SELECT sum(a) AS s FROM input",
+    );
+    let good = Job::range(&place, "0..9", COUNT);
+    assert_eq!(good.clone().named("finished").run().code, 0);
+    assert_eq!(job.named("failed").run().code, 65);
+    let mut killed = Job::range(&place, "0..9000000000000", COUNT)
+        .named("killed")
+        .start();
+    killed.until("input");
+    killed.signal("KILL");
+    assert_eq!(killed.end_unaudited().code, -9);
+    place.put("out/foreign/report.txt", "not ours");
+    place.put("out/below/of/somebody.txt", "not ours");
+    fs::create_dir(place.path("out/empty")).unwrap();
+    for (run_id, found) in [
+        ("finished", "a finished run (manifest.json)"),
+        ("failed", "a failed run (failure.json)"),
+        (
+            "killed",
+            "a run that works or was killed (started.json and no end)",
+        ),
+        (
+            "foreign",
+            "1 objects that no run of windrow claimed, such as foreign/report.txt",
+        ),
+        (
+            "below",
+            "1 objects that no run of windrow claimed, such as below/of/somebody.txt",
+        ),
+    ] {
+        let before = snapshot(&place.path("out"));
+        let ended = good.clone().named(run_id).run();
+        assert_eq!(ended.code, 73, "{}", ended.summary());
+        assert_eq!(
+            ended.why(),
+            format!("expected a RUN_ID with nothing under it, found {found}")
+        );
+        assert_eq!(
+            ended.uri().trim_end_matches('/'),
+            place.uri(&format!("out/{run_id}"))
+        );
+        assert_eq!(
+            snapshot(&place.path("out")),
+            before,
+            "{run_id}: the loser wrote"
+        );
+    }
+    assert_eq!(
+        good.named("empty").run().code,
+        0,
+        "an empty directory is no run"
+    );
+}
+
+/// A file system where `link` fails, by a policy of the shell's tools: `strace` makes the call fail as vfat does.
+#[test]
+fn f121_a_file_system_without_hard_links() {
+    let place = Place::new("f121-links");
+    let job = Job::range(&place, "0..9", COUNT);
+    let Some(command) = surroundings::traced(&job, &["link", "linkat"], "error=EPERM") else {
+        return skipped("f121", "no strace, or it may not trace");
+    };
+    let ended = job.run_as(command);
+    assert_eq!(ended.code, 74, "{}", ended.summary());
+    assert!(
+        ended
+            .why()
+            .starts_with("expected a file system with hard links, found "),
+        "{}",
+        ended.why()
+    );
+    assert!(
+        names(&ended.directory).is_empty(),
+        "{:?}",
+        names(&ended.directory)
+    );
+    assert!(Path::new(&place.path("out")).is_dir());
+}
