@@ -484,11 +484,11 @@ mod tests {
         }
         assert!(text.contains("\"task\": null") && text.contains("\"ended_by\": \"finished\""));
         assert!(
-            text.contains("\"started_at\": \"2026-01-31T22:59:00Z\""),
+            text.contains("\"started_at\": \"2026-01-31T22:59:00.000000Z\""),
             "{text}"
         );
         assert!(
-            text.contains("\"ended_at\": \"2026-01-31T22:59:00.5Z\""),
+            text.contains("\"ended_at\": \"2026-01-31T22:59:00.500000Z\""),
             "{text}"
         );
     }

@@ -230,12 +230,14 @@ fn two_digits(number: i64) -> [u8; 2] {
     [b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8]
 }
 
-/// Wall-clock time as documents and log lines write it: RFC 3339 in UTC, such as `2026-01-31T23:59:00.5Z`.
+/// Wall-clock time as documents and log lines write it: RFC 3339 in UTC, such as `2026-01-31T23:59:00.500000Z`. Always
+/// six digits after the point, so that the texts sort as the times do.
 #[must_use]
 pub fn utc(us: i64) -> String {
-    let mut text = Vec::new();
-    format(us, &mut text);
-    String::from_utf8_lossy(&text).replace(' ', "T") + "Z"
+    let mut second = Vec::new();
+    format(us - us.rem_euclid(SECOND_US), &mut second);
+    let second = String::from_utf8_lossy(&second).replace(' ', "T");
+    format!("{second}.{:06}Z", us.rem_euclid(SECOND_US))
 }
 
 /// The start of the bucket that `us` is in; `None` where it lies before the year 0001.

@@ -44,7 +44,8 @@ impl Listing {
         task.budget
             .charge(listing.held_bytes())
             .map_err(|exceeded| past_memory("the listing of the inputs", count, exceeded))?;
-        let text = format!("reading {count} inputs of {bytes} bytes");
+        let noun = if count == 1 { "input" } else { "inputs" };
+        let text = format!("reading {count} {noun} of {bytes} bytes");
         let event = Event::info("input", text).with("inputs", count);
         context.log.event(&event.with("bytes", bytes));
         Ok(listing)
