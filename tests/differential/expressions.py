@@ -300,6 +300,9 @@ def comparable(nodes):
     typed = {node.ty[0] for node in nodes if not node.is_null}
     if typed == {"TIMESTAMP", "VARCHAR"}:
         ty = TIMESTAMP
+    elif "BOOLEAN" in typed and typed <= model.NUMERIC | {"BOOLEAN"} and len(typed) > 1:
+        # As in DuckDB, BOOLEAN beside a number is 0 or 1.
+        return comparable([truth_number(node) if node.ty == BOOLEAN else node for node in nodes])
     else:
         ty = meeting(nodes)[0]
 
@@ -312,6 +315,10 @@ def comparable(nodes):
         return lambda row: over(value(row), lambda inner: model.order_key(inner, ty))
 
     return [one(node) for node in nodes]
+
+
+def truth_number(node):
+    return Node(node.sql, BIGINT, as_type(node, BIGINT), [node])
 
 
 def over(value, of):

@@ -228,7 +228,7 @@ def text_of(value, ty):
 
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
 TIME = re.compile(
-    r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})([ T]([0-9]{1,2}):([0-9]{2}):([0-9]{2})(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}(:[0-9]{2})?)?", re.ASCII
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})([ T]([0-9]{2}):([0-9]{2})(:([0-9]{2})(\.[0-9]+)?)?(Z|z|[+-][0-9]{2}(:?[0-9]{2})?)?)?", re.ASCII
 )
 BLANKS = " \t\n\v\f\r"
 
@@ -247,20 +247,21 @@ def time_of_text(text):
     match = TIME.fullmatch(text.strip(BLANKS))
     if not match:
         raise Fault("not a time")
-    year, month, day, clock, hour, minute, second, fraction, offset, _ = match.groups()
+    year, month, day, _, hour, minute, _, second, fraction, offset, _ = match.groups()
     try:
         us = midnight(int(year), int(month), int(day))
     except ValueError:
         raise Fault("no such day") from None
-    if clock:
-        if int(hour) > 23 or int(minute) > 59 or int(second) > 59:
-            raise Fault("no such time")
-        us += int(hour) * HOUR + int(minute) * MINUTE + int(second) * SECOND
-        us += int(((fraction or ".")[1:] + "000000")[:6])
-    elif offset:
-        raise Refused("an offset beside a date alone")
-    if offset and offset != "Z":
-        shift = int(offset[1:3]) * HOUR + int(offset[4:6] or 0) * MINUTE
+    fraction = (fraction or ".")[1:].ljust(6, "0")
+    time = int(hour or 0) * HOUR + int(minute or 0) * MINUTE + int(second or 0) * SECOND + int(fraction[:6])
+    if int(minute or 0) > 59 or int(second or 0) > 59 or time > DAY or fraction[6:].strip("0"):
+        raise Fault("no such time")
+    us += time
+    if offset and offset not in "Zz":
+        hours, minutes = int(offset[1:3]), int(offset[3:].lstrip(":") or 0)
+        if hours > 15 or minutes > 59:
+            raise Fault("no such offset")
+        shift = hours * HOUR + minutes * MINUTE
         us -= shift if offset[0] == "+" else -shift
     return in_years(us)
 

@@ -1,11 +1,12 @@
 """Random queries, and what they give by SQL.md: the rows in order, or a Fault."""
 
+import math
 import re
 
 import expressions as e
 import model
 from expressions import Aggregate, Group, Node
-from model import BIGINT, BOOLEAN, DOUBLE, TIMESTAMP, VARCHAR, Fault, Refused, decimal
+from model import BIGINT, BOOLEAN, DOUBLE, HUGEINT, TIMESTAMP, VARCHAR, Fault, Refused, decimal
 
 KINDS = {"BIGINT": "int", "HUGEINT": "int", "DECIMAL": "dec", "DOUBLE": "dbl", "VARCHAR": "text", "BOOLEAN": "bool", "TIMESTAMP": "time"}
 ALL = ["int", "dec", "dbl", "text", "bool", "time"]
@@ -20,14 +21,24 @@ PARTS = TRUNCS + ["dow", "isodow", "doy", "isoyear"]
 class Query:
     """A query's parts; its text and its result are made from them, so that parts can be left out."""
 
-    def __init__(self, items, where=None, limit=None, grouping=None):
-        self.items, self.where, self.limit, self.grouping = items, where, limit, grouping
+    def __init__(self, items, where=None, limit=None, grouping=None, star=False):
+        self.items, self.where, self.limit, self.grouping, self.star = items, where, limit, grouping, star
+
+    def respelled(self, random):
+        """The same text with other spellings of names, words and blanks."""
+        parts = re.split(r"('(?:[^']|'')*')", self.sql())
+        spell = lambda name: random.choice([name.upper(), f'"{name}"', f"input.{name}", f"Input . {name}"])
+        blank = lambda word: random.choice([word.lower(), f"\n{word}-- so\n", f" /* and */{word}"])
+        for index in range(0, len(parts), 2):
+            parts[index] = re.sub(r"(?<!AS )\bc[0-9]\b", lambda name: spell(name[0]) if random.random() < 0.2 else name[0], parts[index])
+            parts[index] = re.sub(r" (AND|OR|FROM|WHERE|BY) ", lambda word: blank(word[0]) if random.random() < 0.2 else word[0], parts[index])
+        return "".join(parts)
 
     def sql(self, more_order=""):
         """`more_order` is for DuckDB: it makes the order of ties sure, and DuckDB takes no ORDER BY of more than the
         items beside GROUP BY ALL."""
         items = ", ".join(node.sql if alias is None else f"{node.sql} AS {alias}" for node, alias in self.items)
-        text = f"SELECT {items} FROM input"
+        text = f"SELECT {'*' if self.star else items} FROM input"
         if self.where:
             text += f" WHERE {self.where.sql}"
         grouping = self.grouping
@@ -173,11 +184,15 @@ class Maker:
         pool = self.pools.get(kind)
         value, ty = self.random.choice(pool) if pool and self.chance(0.7) else (None, None)
         if kind == "int":
-            return e.integer(value if value is not None else self.random.choice([0, 1, 2, 3, 7, 10, -1, 100]))
+            if value is not None and self.chance(0.1):
+                value += self.random.choice([-1, 1])
+            return e.integer(value if value is not None else self.random.choice([0, 1, 2, 3, 7, 10, -1, 100, 2**63, -(2**63) - 1, 2**64]))
         if kind == "dec":
             text = model.text_of(value, ty) if value is not None else self.random.choice(["0.5", "1.25", "-2.0", "10.00", "3.3", "0.000001", ".5"])
             return e.decimal_literal(text) if "." in text else e.integer(int(text))
         if kind == "dbl":
+            if value is not None and self.chance(0.1) and abs(value) < 1e308:
+                value = math.nextafter(value, self.random.choice([-math.inf, math.inf]))
             return e.double_literal(value if value is not None else self.random.choice([0.5, 1.0, 2.5, -1.5, 1e3, 1e-3]))
         if kind == "text":
             return e.text_literal(value if value is not None else self.random.choice(["a", "", "it's", "é", "12"]))
@@ -217,6 +232,7 @@ class Maker:
             lambda: e.absolute(one()),
             lambda: e.rounded(one(), self.random.choice([-2, -1, 0, 3])),
             lambda: self.cast(BIGINT, depth),
+            lambda: self.cast(self.random.choice([BIGINT, HUGEINT]), depth),
             lambda: e.date_part(self.random.choice(PARTS), self.of("time", depth - 1), self.chance(0.4)),
             lambda: e.epoch_ms(self.of("time", depth - 1)),
             lambda: self.choice("int", depth),
@@ -295,6 +311,8 @@ class Maker:
 
     def comparable_pair(self, depth):
         kind = self.random.choice(ALL)
+        if kind == "bool" and self.chance(0.2):
+            return self.of("bool", depth), self.number(depth)
         if kind in ("int", "dec", "dbl"):
             return self.number(depth), self.number(depth)
         left = self.of(kind, depth)
@@ -349,16 +367,6 @@ def columns(table):
     return [Node(column.name, column.ty, lambda row, index=index: row[index], varies=True) for index, column in enumerate(table.columns)]
 
 
-def respelled(random, text):
-    """The same query with other spellings of names and blanks."""
-    parts = re.split(r"('(?:[^']|'')*')", text)
-    spell = lambda name: random.choice([name[0].upper(), '"' + name[0] + '"', f"input.{name[0]}", f"Input . {name[0]}"])
-    for index in range(0, len(parts), 2):
-        parts[index] = re.sub(r"\bc[0-9]\b", lambda name: spell(name) if random.random() < 0.3 else name[0], parts[index])
-        parts[index] = re.sub(r" AND ", lambda _: random.choice([" AND ", " and ", "\nAND -- so\n", " /* and */ AND "]), parts[index])
-    return "".join(parts)
-
-
 def aliased(node, alias):
     """The alias, as a leaf for what follows it."""
     leaf = Node(alias, node.ty, node.value, tags=node.tags, varies=node.varies)
@@ -373,6 +381,9 @@ def query(random, table):
 def plain_query(random, table):
     make = Maker(random, columns(table), pools(table))
     items = []
+    if random.random() < 0.04:
+        items = [(node, None) for node in columns(table)]
+        return Query(items, make.of("bool", 2) if random.random() < 0.5 else None, star=True)
     for number in range(random.randint(1, 5)):
         if random.random() < 0.25:
             node = random.choice([node for node in columns(table)])

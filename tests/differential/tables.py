@@ -9,6 +9,14 @@ from model import BIGINT, BOOLEAN, DOUBLE, TIMESTAMP, VARCHAR, decimal
 TEXTS = ["a", "b", "A", "ab", "é", "e\u0301", "ß", "日本", "𝄞", " ", " lead", "trail ", "a,b", 'say "so"', '"', "line\nend",
          "cr\r\nlf", "\t", "NULL", "null", "true", "12", "-3.50", "1e3", " 7 ", "2026-01-31 23:59:00", "1969-12-31T23:00:00+01:30",
          "x" * 70, "\\", "\\n", "'", "it's", "%", "_", "0", "﷽", "\u00a0", "z\u007f"]
+# What a CAST reads, and what it must not.
+CASTABLE = ["+1", "-0", "1.", ".5", "-.5", ".", "", "1e400", "-1e400", "1e-400", "  2.5\t", "0x10", "1_000", "inf", "nan", "-Infinity", "1e3", "1E+2", "1e",
+            "25e-1", "2.5", "-2.5", "3.5", "0.49999999999999999999", "9223372036854775807", "9223372036854775808", "-9223372036854775808.4",
+            "-9223372036854775808.5", "99999999999999999999999999999999999999", "99999999999999999999999999999999999999.5", "170141183460469231731687303715884105727",
+            "1.7976931348623157e308", "1.7976931348623159e308", "2.4703282292062327e-324", "2.4703282292062328e-324", "0.1", "007", "1 2", "- 1", "--1", "+-1", "١",
+            "T", "F", "Yes", "NO", "y", "n", "1", "0", "tRue", " true", "on", "2026-01-31", "2026-01-31 24:00:00", "2026-01-31 24:00:01", "2026-02-29 00:00:00",
+            "2024-02-29T12:00Z", "2026-01-31 23:59:60", "2026-01-31 23:59:59.1234560", "2026-01-31 23:59:59.1234567", "0001-01-01 00:00:00+00:01", "9999-12-31 23:59:59.999999",
+            "9999-12-31 24:00:00", "0000-01-01", "2026-01-31 12:00:00-0930", "2026-01-31 12:00:00+16", "2026-13-01", "1969-12-31 23:59:59.9", " 2026-01-31 00:00:00 ", "2026-01-31 12"]
 DOUBLES = [0.0, -0.0, 1.0, -1.0, 0.1, 0.2, 0.3, 1.5, 2.5, -2.5, 3.3, 1.1, 1e16, 1e15, 123456.789, 1e-5, 0.0001, -7.25, 100.0, 1 / 3]
 EXTREME_DOUBLES = [1e308, -1e308, 1.7976931348623157e308, 5e-324, -5e-324, 2.2250738585072014e-308, 1e-308, 1e22, 1e23,
                    9007199254740993.0, 4503599627370496.5, 0.49999999999999994, 9.2233720368547758e18, -9.2233720368547758e18]
@@ -53,7 +61,8 @@ def pool(random, ty):
         values = random.sample(DOUBLES, random.randint(1, 9)) + [round(random.uniform(-50, 50), 2) for _ in range(random.randint(0, 9))]
         return values + (random.sample(EXTREME_DOUBLES, 4) + [any_double(random)] if extreme else [])
     if ty == VARCHAR:
-        return random.sample(TEXTS, random.randint(1, 12)) + ([""] if random.random() < 0.25 else [])
+        texts = CASTABLE if random.random() < 0.3 else TEXTS
+        return random.sample(texts, random.randint(1, 12)) + ([""] if random.random() < 0.25 else [])
     if ty == TIMESTAMP:
         times = random.sample(TIMES, random.randint(1, 8)) + (random.sample(EXTREME_TIMES, 2) if extreme else [])
         start = model.time_of_text("2026-01-01")
@@ -82,7 +91,13 @@ def table(random):
             form, unit = random.choice([("TIMESTAMP_S", model.SECOND), ("TIMESTAMP_MS", 1000), ("TIMESTAMP_US", 1)])
             values = [value - value % unit for value in values]
         columns.append(Column(f"c{number}", ty, form, values))
-    size = random.choice([0, 1, 2, 3, 5, 8, 13, 21, 34, 60]) if random.random() < 0.97 else random.randint(1500, 5000)
+    size = random.choice([0, 1, 2, 3, 5, 8, 13, 21, 34, 60])
+    if random.random() < 0.03:
+        # More than a batch of rows, and many groups.
+        size = random.choice([2047, 2048, 2049, random.randint(2500, 6000)])
+        for column in columns:
+            if column.form is None and random.random() < 0.5:
+                column.pool = column.pool + [value for _ in range(200) for value in pool(random, column.ty)]
     nulls = [random.choice([0, 0, 0.1, 0.3, 0.9, 1.0 if random.random() < 0.2 else 0.2]) for _ in columns]
     row = lambda: [None if random.random() < share else random.choice(column.pool) for column, share in zip(columns, nulls)]
     return Table(columns, [row() for _ in range(size)])
