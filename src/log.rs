@@ -93,6 +93,36 @@ impl Event {
         }
     }
 
+    /// The `run_summary` of a run that ended with `error`.
+    #[must_use]
+    pub fn failure(error: &Error) -> Self {
+        let detail = error.detail();
+        let mut event = Self {
+            level: Level::Error,
+            ..Self::info("run_summary", error.to_string())
+        };
+        if let Some(place) = &detail.place {
+            event = event.with("uri", place.uri.as_str());
+            for (name, number) in [
+                ("record", place.record),
+                ("offset_bytes", place.offset_bytes),
+            ] {
+                if let Some(number) = number {
+                    event = event.with(name, number);
+                }
+            }
+            if let Some(column) = &place.column {
+                event = event.with("column", column.as_str());
+            }
+        }
+        event
+            .with("error", detail.kind.name())
+            .with("doing", detail.doing)
+            .with("expected", detail.expected.as_str())
+            .with("found", detail.found.as_str())
+            .with("advice", detail.advice.as_str())
+    }
+
     /// The same, with a fact more.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
@@ -215,11 +245,7 @@ impl Log {
 
 /// Writes `error` as the one line of a process that could not start a log.
 pub fn last_words(clock: &dyn Clock, error: &Error) {
-    let last = Event {
-        level: Level::Error,
-        ..Event::info("run_summary", error.to_string())
-    };
-    let last = last.with("exit_code", error.kind().exit_code());
+    let last = Event::failure(error).with("exit_code", error.kind().exit_code());
     let line = match Outputs::standard() {
         Outputs {
             form: Form::Terminal,

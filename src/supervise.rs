@@ -18,7 +18,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::commit::{CommitState, Phase};
 use crate::error::{Error, Kind, Result, shown};
 use crate::limits;
-use crate::log::{Event, Level, Log};
+use crate::log::{Event, Log};
 use crate::machine::{Machine, Usage};
 use crate::random::{Random, SystemRandomness};
 use crate::signals::Handler;
@@ -235,7 +235,7 @@ impl Supervisor {
                 summary.fields = fields;
                 (0, summary)
             }
-            Err(error) => (error.kind().exit_code(), failed(&error)),
+            Err(error) => (error.kind().exit_code(), Event::failure(&error)),
         };
         let usage = Usage::read();
         let summary = summary
@@ -367,32 +367,4 @@ fn outcome_unknown(kind: Kind, found: &'static str) -> Error {
         found,
         "outcome unknown: look for manifest.json after 15 minutes",
     )
-}
-
-fn failed(error: &Error) -> Event {
-    let detail = error.detail();
-    let mut event = Event {
-        level: Level::Error,
-        ..Event::info("run_summary", error.to_string())
-    };
-    if let Some(place) = &detail.place {
-        event = event.with("uri", place.uri.as_str());
-        for (name, number) in [
-            ("record", place.record),
-            ("offset_bytes", place.offset_bytes),
-        ] {
-            if let Some(number) = number {
-                event = event.with(name, number);
-            }
-        }
-        if let Some(column) = &place.column {
-            event = event.with("column", column.as_str());
-        }
-    }
-    event
-        .with("error", detail.kind.name())
-        .with("doing", detail.doing)
-        .with("expected", detail.expected.as_str())
-        .with("found", detail.found.as_str())
-        .with("advice", detail.advice.as_str())
 }

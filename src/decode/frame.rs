@@ -144,8 +144,7 @@ impl Framer {
             if !self.ended && self.filled < BYTE_ORDER_MARK.len() {
                 return self.more();
             }
-            self.begun = true;
-            self.pass_mark()?;
+            self.begin()?;
         }
         match self.cutter {
             Cutter::Document => self.next_document(),
@@ -158,6 +157,23 @@ impl Framer {
                 self.next_records()
             }
         }
+    }
+
+    /// The whole records that are here, where the object cannot be read on: what is wrong with them comes before that.
+    ///
+    /// Errors: [`Fault`], of what comes before any record.
+    pub fn before_damage(&mut self) -> Result<Option<Chunk>, Fault> {
+        if matches!(self.cutter, Cutter::Document) || self.passed_over.is_some() {
+            return Ok(None);
+        }
+        if !self.begun {
+            self.begin()?;
+        }
+        if self.layout.is_none() && !self.lay_out()? {
+            return Ok(None);
+        }
+        self.look();
+        Ok(self.cut.and_then(|cut| self.take(cut)))
     }
 
     /// Gives back the buffer of a chunk that is done with.
@@ -191,7 +207,8 @@ impl Framer {
     }
 
     /// Passes over a UTF-8 byte-order mark; those of UTF-16 and UTF-32 are a fault.
-    fn pass_mark(&mut self) -> Result<(), Fault> {
+    fn begin(&mut self) -> Result<(), Fault> {
+        self.begun = true;
         match self.input() {
             [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => self.fault(Reason::Utf16),
             input if input.starts_with(BYTE_ORDER_MARK) => {

@@ -1,6 +1,5 @@
 //! The bytes of state that all threads of a run may hold together (SPEC 11), and vectors that are charged for them.
 
-use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,13 +11,13 @@ pub struct Budget {
     limit_bytes: u64,
 }
 
-/// More state was asked for than the limit allows.
+/// More state was asked for than the limit allows, or than the system has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exceeded {
     /// What would have been held.
     pub bytes: u64,
-    /// What may be.
-    pub limit_bytes: u64,
+    /// What may be held; `None` where that was not passed, and the system refused the memory.
+    pub limit_bytes: Option<u64>,
 }
 
 impl Budget {
@@ -48,23 +47,13 @@ impl Budget {
             .map(|_| ())
             .map_err(|used| Exceeded {
                 bytes: used.saturating_add(bytes),
-                limit_bytes: self.limit_bytes,
+                limit_bytes: Some(self.limit_bytes),
             })
     }
 
     /// Gives back `bytes` that were charged.
     pub fn release(&self, bytes: u64) {
         self.used_bytes.fetch_sub(bytes, Ordering::Relaxed);
-    }
-}
-
-impl fmt::Display for Exceeded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} bytes of state where {} are allowed",
-            self.bytes, self.limit_bytes
-        )
     }
 }
 
@@ -135,8 +124,16 @@ impl<T> Charged<T> {
         }
         // By half, since state lives at its size for long, and growth is seldom.
         let new = needed.max(old + old / 2).max(LEAST_ROOM);
-        self.charge.add(new.saturating_mul(size_of::<T>()))?;
-        self.items.reserve_exact(new - length);
+        let bytes = new.saturating_mul(size_of::<T>());
+        self.charge.add(bytes)?;
+        if self.items.try_reserve_exact(new - length).is_err() {
+            let exceeded = Exceeded {
+                bytes: self.budget().used_bytes(),
+                limit_bytes: None,
+            };
+            self.charge.release(bytes as u64);
+            return Err(exceeded);
+        }
         self.charge.release((old * size_of::<T>()) as u64);
         Ok(())
     }

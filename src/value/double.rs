@@ -54,6 +54,8 @@ fn parse_any(text: &[u8]) -> Result<f64, ParseFault> {
 
 /// Appends the shortest text that reads back as `value`: `1.0`, `-0.0`, `0.0001`, `1e-05`, `1e+16`.
 ///
+/// Where two texts of that length are equally near, the one with the even last digit.
+///
 /// Source: DuckDB 2.0, CAST of DOUBLE to VARCHAR: digits in place for exponents from -4 to 15, at least two digits of
 /// exponent elsewhere.
 pub fn format(value: f64, out: &mut Vec<u8>) {
@@ -67,10 +69,18 @@ pub fn format(value: f64, out: &mut Vec<u8>) {
     // Cannot fail: the text is shorter than the buffer.
     let _ = write!(left, "{:e}", value.abs());
     let length = room - left.len();
-    let written = buffer.get(..length).unwrap_or_default();
-    let mut parts = written.splitn(2, |&byte| byte == b'e');
+    let written = buffer.get_mut(..length).unwrap_or_default();
+    let mut parts = written.splitn_mut(2, |&byte| byte == b'e');
     let mantissa = parts.next().unwrap_or_default();
-    let exponent = parts.next().and_then(exponent).unwrap_or_default();
+    let exponent = parts.next().and_then(|text| exponent(text));
+    let exponent = exponent.unwrap_or_default();
+    if let Some(last) = mantissa.last().copied()
+        && is_upper_of_two(value.abs(), mantissa, exponent)
+        && let Some(place) = mantissa.last_mut()
+    {
+        *place = last - 1;
+    }
+    let mantissa = &*mantissa;
     let (first, rest) = mantissa.split_at_checked(1).unwrap_or((mantissa, &[]));
     lay_out(
         first,
@@ -78,6 +88,37 @@ pub fn format(value: f64, out: &mut Vec<u8>) {
         exponent,
         out,
     );
+}
+
+/// Digits that every double of that many tells apart.
+const DISTINCT_DIGITS: usize = 15;
+
+/// Whether `value` lies exactly half a last digit below the text: the standard library goes up there, to an odd digit.
+///
+/// The text stands for `digits` / 10^`places`, so that `value` would be (2 `digits` - 1) / (5^`places` 2^(`places` + 1)).
+fn is_upper_of_two(value: f64, mantissa: &[u8], exponent: i32) -> bool {
+    // A point stands among the digits.
+    let is_odd = mantissa.last().is_some_and(|last| last % 2 == 1);
+    if !is_odd || mantissa.len() <= DISTINCT_DIGITS + 1 {
+        return false;
+    }
+    let digits = mantissa
+        .iter()
+        .filter(|byte| byte.is_ascii_digit())
+        .fold(0, |number: u64, digit| {
+            number * 10 + u64::from(digit - b'0')
+        });
+    let places = i32::try_from(mantissa.len()).map_or(0, |length| length - 2 - exponent);
+    let Ok(power) = u32::try_from(places).map(|places| 5_u64.checked_pow(places)) else {
+        return false;
+    };
+    let Some(power) = power.filter(|power| (2 * digits - 1).is_multiple_of(*power)) else {
+        return false;
+    };
+    let odd = (2 * digits - 1) / power;
+    #[expect(clippy::cast_precision_loss, reason = "at most 2^53, as asked")]
+    let exact = odd <= 1 << f64::MANTISSA_DIGITS && odd as f64 / 2_f64.powi(places + 1) == value;
+    exact
 }
 
 fn exponent(text: &[u8]) -> Option<i32> {

@@ -36,6 +36,11 @@ fn f077_doubles_are_written_as_duckdb_does() {
         (f64::MIN_POSITIVE, "2.2250738585072014e-308"),
         (f64::MAX, "1.7976931348623157e+308"),
         (-f64::MAX, "-1.7976931348623157e+308"),
+        // Halfway between two texts that both read back: the even one, where the standard library takes the upper.
+        (7_206_057_264_377_977.0 / 4.0, "1801514316094494.2"),
+        (-4_000_000_000_002_229.0 / 4.0, "-1000000000000557.2"),
+        (65_537.0 / 131_072.0, "0.5000076293945312"),
+        (7_206_057_264_377_979.0 / 4.0, "1801514316094494.8"),
     ] {
         assert_eq!(text(value), want);
         assert_eq!(

@@ -25,7 +25,8 @@ pub fn divide_scaled(
         U256::product(dividend.unsigned_abs(), raise_dividend),
         U256::product(divisor.unsigned_abs(), raise_divisor),
     )?;
-    Some(if (dividend < 0) == (divisor < 0) || dividend == 0 {
+    // Zero by a negative number is -0.0, as in DuckDB and as a division of doubles has it.
+    Some(if (dividend < 0) == (divisor < 0) {
         magnitude
     } else {
         -magnitude

@@ -247,7 +247,7 @@ fn f066_nul_bytes() {
         "f066",
         &[(
             "NUL bytes",
-            b"a,b\n\0,1\nx\0y,2\n\"\0\",3\nz,\0004\n",
+            b"a,b\n\0,1\nx\0y,2\n\"\0\",3\nz,\x004\n",
             "\0,1\nx\0y,2\n\0,3\n",
             &["record 4, byte 20, column b: expected BIGINT (not a number), found …"],
         )],

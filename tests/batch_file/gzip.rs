@@ -60,20 +60,42 @@ fn f079_members_and_damage() {
     );
 }
 
-/// Damage is told after everything before it, as any other fault of an object.
+/// Damage is told after everything before it, as any other fault of an object; before LIMIT's cut it is none at all.
 #[test]
-fn f079_a_bad_record_before_the_damage_comes_first() {
+fn f079_f123_what_comes_before_the_damage_counts() {
     let place = Place::new("f079-order");
-    let object = gzip(b"a,b\nx,1\ny,two\n");
-    place.put("in.csv.gz", &object[..object.len() - 4]);
-    let job = job(&place, "in.csv.gz");
-    let ended = job.clone().run();
+    let damaged = |content: &[u8]| {
+        let object = gzip(content);
+        place.put("in.csv.gz", &object[..object.len() - 4]);
+    };
+    let run = |name: &str, on_bad_record: &str, limit: &str| {
+        let query = format!("SELECT a, b FROM input {limit}");
+        let job = Job::csv(&place, "in.csv.gz", "a VARCHAR, b BIGINT", &query).named(name);
+        job.with("ON_BAD_RECORD", on_bad_record).run()
+    };
+    let end = "expected whole gzip members, found their end in the middle of one";
+    damaged(b"a,b\nx,1\ny,two\nz,3");
+    let ended = run("bad", "fail", "");
     ended.failed(65, "reading");
-    assert!(
-        ended.why().contains("whole gzip members"),
-        "framed with the end of the object: {}",
-        ended.why()
+    let bad = "record 2, byte 8, column b: expected BIGINT (not a number), found \"two\"";
+    assert_eq!(ended.why(), bad);
+    let ended = run("rejected", "reject:1", "");
+    ended.failed(65, "reading");
+    assert_eq!(ended.why(), end);
+    let records = &ended.failure()["records"];
+    let counts = ["read", "used", "rejected"].map(|name| records[name].as_u64().unwrap());
+    assert_eq!(counts, [2, 1, 1], "the last one may be cut off");
+    assert_eq!(run("limit-1", "fail", "LIMIT 1").rollup(), "a,b\nx,1\n");
+    let ended = run("limit-3", "reject:1", "LIMIT 3");
+    assert_eq!((ended.code, ended.why().as_str()), (65, end));
+    damaged(b"a,c\nx,1\n");
+    let ended = run("header", "fail", "");
+    assert_eq!(
+        ended.why(),
+        "byte 0: expected one field named \"b\" in the header, found none"
     );
+    damaged(b"a,b");
+    assert_eq!(run("no-header", "fail", "").why(), end);
 }
 
 #[test]

@@ -1,12 +1,16 @@
 //! Inputs and texts that are missing, changed, doubled or not to be read: rows 36, 37, 111 and 122 of the fault
 //! catalogue, on files.
 
+use std::ffi::OsStr;
 use std::fmt::Write;
 use std::fs::{self, File, FileTimes, OpenOptions};
 use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
+
+use serde_json::Value;
 
 use crate::common::job::Job;
 use crate::common::place::Place;
@@ -133,7 +137,7 @@ fn f122_links_and_what_is_no_file() {
 fn f110_an_input_that_this_user_may_not_read() {
     let place = Place::new("f110-input");
     let path = place.put("in.csv", "a\n1\n");
-    fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o0)).unwrap();
     let out = place.path("out");
     fs::create_dir(&out).unwrap();
     fs::set_permissions(&out, fs::Permissions::from_mode(0o777)).unwrap();
@@ -304,4 +308,77 @@ fn f111_texts_from_files() {
         let is_told = message.contains(&place.uri(file)) || message.contains(variable);
         assert!(is_told, "{variable} {file}: {message}");
     }
+}
+
+#[test]
+fn f111_a_text_that_this_user_may_not_read() {
+    let place = Place::new("f111-denied");
+    let path = place.put("query.sql", QUERY);
+    fs::set_permissions(path, fs::Permissions::from_mode(0o0)).unwrap();
+    let job = Job::range(&place, "0..9", "").without("QUERY");
+    let job = job.with("QUERY_URI", place.uri("query.sql"));
+    let Some(command) = surroundings::as_nobody(&place, &job, &[]) else {
+        return skipped("f111", "not root, or no setpriv");
+    };
+    let ended = job.run_as(command);
+    ended.refused(78);
+    assert!(ended.why().contains("Permission denied"), "{}", ended.why());
+    assert_eq!(ended.uri(), place.uri("query.sql"));
+}
+
+/// Row 40 for files: a name is taken literally, and order is by bytes.
+#[test]
+fn f040_names_of_files() {
+    let place = Place::new("f040");
+    let names = [
+        "A.csv",
+        "a b.csv",
+        "a%20b.csv",
+        "a&<>\"'.csv",
+        "a+b.csv",
+        "a-b.csv",
+        "a.csv",
+        "a/z.csv",
+        "a0.csv",
+        "b\n.csv",
+        "deep/er/and/deeper.csv",
+        "q?x=1#y.csv",
+        "\u{e4}\u{1f600}.csv",
+    ];
+    assert!(names.is_sorted());
+    for name in names.iter().rev() {
+        place.put(&format!("in/{name}"), "a\n1\n");
+    }
+    place.put("in/.tmp-1234", "not an object");
+    let columns = "a BIGINT, o VARCHAR FROM @object";
+    let job = Job::csv(&place, "in/", columns, "SELECT o FROM input");
+    let ended = job.with("OUTPUT_FORMAT", "ndjson").run();
+    let listed: Vec<_> = ended
+        .inputs()
+        .iter()
+        .map(|line| line["uri"].clone())
+        .collect();
+    let uris = names.map(|name| place.uri(&format!("in/{name}")));
+    assert_eq!(listed, uris);
+    let rows = ended.text("rollup.ndjson");
+    let rows = rows
+        .lines()
+        .map(|row| serde_json::from_str::<Value>(row).unwrap()["o"].clone());
+    assert_eq!(rows.collect::<Vec<_>>(), uris);
+
+    for name in ["a%20b.csv", "q?x=1#y.csv", "a&<>\"'.csv"] {
+        let job = Job::csv(&place, &format!("in/{name}"), "a BIGINT", QUERY);
+        assert_eq!(
+            job.named(&name.len().to_string()).run().rollup(),
+            "s\n1\n",
+            "{name}"
+        );
+    }
+    let other = place.path("in").join(OsStr::from_bytes(b"\xff.csv"));
+    fs::write(other, "a\n1\n").unwrap();
+    let ended = Job::csv(&place, "in/", "a BIGINT", QUERY)
+        .named("not-utf8")
+        .run();
+    ended.failed(66, "listing");
+    assert_eq!(ended.why(), "expected names in UTF-8, found \\xff.csv");
 }

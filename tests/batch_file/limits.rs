@@ -141,6 +141,23 @@ fn f055_the_longest_record_and_one_byte_more() {
     );
 }
 
+#[test]
+fn f055_the_longest_document_and_one_byte_more() {
+    let place = Place::new("f055-json");
+    let document = |bytes: usize| format!("{{\"b\":7{}}}", " ".repeat(bytes - "{\"b\":7}".len()));
+    let run = |bytes: usize, run_id: &str| {
+        place.put("in.json", document(bytes));
+        let job = Job::ndjson(&place, "in.json", "b BIGINT", "SELECT b FROM input");
+        let job = job.with("INPUT_FORMAT", "json").named(run_id);
+        job.with("ON_BAD_RECORD", "reject:1").run()
+    };
+    assert_eq!(run(16 << 20, "at-the-limit").rollup(), "b\n7\n");
+    let ended = run((16 << 20) + 1, "past-it");
+    ended.failed(65, "reading");
+    let want = "byte 0: expected a record of at most 16777216 bytes, found a longer one";
+    assert_eq!(ended.why(), want);
+}
+
 /// 256 MiB without a line end, in a file that takes no room on the disk.
 #[test]
 fn f055_an_endless_record_takes_no_memory() {
@@ -166,4 +183,21 @@ fn f055_an_endless_record_takes_no_memory() {
         .run();
     ended.failed(65, "reading");
     assert!(peak(&ended) < 96 * MIB, "{}", peak(&ended));
+}
+
+/// The kernel gives no more address space: an error in order, and no abort. What fails is the growth of the state, which
+/// asks for the most by far.
+#[test]
+fn f059_no_memory_to_be_had_for_groups() {
+    let place = Place::new("f059");
+    let query = "SELECT i, i + 1 AS a, i + 2 AS b, count(*) AS n FROM input GROUP BY ALL";
+    let job = Job::range(&place, "0..3000000", query).with("THREADS", "1");
+    let ended = job.run_as(job.in_shell("ulimit -v 300000 && exec \"$@\""));
+    ended.failed(65, "reading");
+    let why = ended.why();
+    assert!(
+        why.starts_with("expected the system to have the memory for it, found "),
+        "{why}"
+    );
+    assert!(why.contains("to grow the keys of the groups ("), "{why}");
 }

@@ -8,8 +8,8 @@ use std::process::Command;
 
 use crate::common::ended::names;
 use crate::common::job::Job;
-use crate::common::place::{Place, snapshot};
-use crate::common::{can_run, is_root, skipped, surroundings};
+use crate::common::place::{Place, gunzip, snapshot};
+use crate::common::{WINDROW, can_run, is_root, skipped, surroundings};
 
 const COUNT: &str = "SELECT count(*) AS n FROM input";
 
@@ -244,4 +244,68 @@ fn f121_a_file_system_without_hard_links() {
         names(&ended.directory)
     );
     assert!(Path::new(&place.path("out")).is_dir());
+}
+
+/// An artifact of three parts and one of less than a part, packed and not.
+#[test]
+fn f048_f069_an_artifact_in_parts() {
+    let place = Place::new("f048");
+    let query = format!("SELECT i, '{}' AS t FROM input", "x".repeat(10_000));
+    let row_bytes = "{\"i\":1000,\"t\":\"\"}\n".len() + 10_000;
+    for format in ["ndjson", "ndjson.gz"] {
+        let [one, five] = ["1", "5"].map(|threads| {
+            let job = Job::range(&place, "1000..3000", &query).with("OUTPUT_FORMAT", format);
+            let job = job
+                .named(&format!("{format}-{threads}"))
+                .with("THREADS", threads);
+            job.run()
+        });
+        let name = format!("rollup.{format}");
+        let bytes = one.file(&name).unwrap();
+        assert!(
+            five.file(&name).as_ref() == Some(&bytes),
+            "{name}: other bytes"
+        );
+        let content = match format {
+            "ndjson" => bytes,
+            _ => gunzip(&bytes),
+        };
+        assert_eq!(content.len(), 2_000 * row_bytes);
+        assert!(content.ends_with(b"x\"}\n"));
+    }
+}
+
+#[test]
+fn verify_tells_what_differs() {
+    let place = Place::new("verify");
+    let ended = Job::range(&place, "0..9", COUNT).run();
+    let verify = |uri: &str| {
+        let mut command = Command::new(WINDROW);
+        let output = command.args(["verify", uri]).env_clear().output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        (output.status.code().unwrap(), text)
+    };
+    let (directory, manifest) = (place.uri("out/run"), place.uri("out/run/manifest.json"));
+    assert_eq!((verify(&directory).0, verify(&manifest).0), (0, 0));
+    assert_eq!(verify(&place.uri("out/other")).0, 66);
+    let rollup = ended.directory.join("rollup.csv");
+    for (name, content) in [
+        ("other bytes", "n\n8\n"),
+        ("cut off", "n\n9"),
+        ("more", "n\n9\n\n"),
+    ] {
+        fs::write(&rollup, content).unwrap();
+        let (code, text) = verify(&directory);
+        assert_eq!(code, 65, "{name}: {text}");
+        assert!(
+            text.contains(&place.uri("out/run/rollup.csv")),
+            "{name}: {text}"
+        );
+    }
+    fs::write(&rollup, "n\n9\n").unwrap();
+    assert_eq!(verify(&directory).0, 0, "as it was");
+    fs::remove_file(&rollup).unwrap();
+    let (code, text) = verify(&directory);
+    assert_eq!(code, 65, "{text}");
+    assert!(text.contains(&place.uri("out/run/rollup.csv")), "{text}");
 }

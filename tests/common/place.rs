@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use flate2::Compression;
+use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 
 /// A directory that is empty at first and gone with this value, unless the test fails.
@@ -75,4 +76,11 @@ pub fn gzip(content: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(content).unwrap();
     encoder.finish().unwrap()
+}
+
+/// The content of one gzip member.
+pub fn gunzip(bytes: &[u8]) -> Vec<u8> {
+    let mut content = Vec::new();
+    GzDecoder::new(bytes).read_to_end(&mut content).unwrap();
+    content
 }

@@ -44,10 +44,9 @@ pub fn as_nobody(place: &Place, job: &Job, starter: &[&str]) -> Option<Command> 
     Some(job.in_shell(&format!("exec {words} \"$@\"")))
 }
 
-/// `job` under strace, which does `injection` to each of `calls` that it makes.
+/// `job` under strace, which does `injection` to each of `calls` that it makes (to the calls of each thread, counted on
+/// their own, where it says `when=`).
 pub fn traced(job: &Job, calls: &[&str], injection: &str) -> Option<Command> {
-    let calls = calls.join(",");
-    let inject = format!("inject={calls}:{injection}");
     // As a grandchild, the tracer leaves the process itself to the test.
     let starter = [
         "strace",
@@ -60,11 +59,15 @@ pub fn traced(job: &Job, calls: &[&str], injection: &str) -> Option<Command> {
         "signal=none",
         "-e",
     ];
-    let trace = format!("trace={calls}");
-    let starter = [&starter[..], &[&trace, "-e", &inject]].concat();
-    let mut command = job.below(&starter);
+    let trace = format!("trace={}", calls.join(","));
+    let starter = [&starter[..], &[&trace]].concat();
+    if !can_run(starter[0], &[&starter[1..], &["true"]].concat()) {
+        return None;
+    }
+    let inject = format!("inject={}:{injection}", calls.join(","));
+    let mut command = job.below(&[&starter[..], &["-e", &inject]].concat());
     command.env("PATH", "/usr/bin:/bin");
-    can_run(starter[0], &[&starter[1..], &["true"]].concat()).then_some(command)
+    Some(command)
 }
 
 /// A cgroup with a memory limit, of version 1 or 2.

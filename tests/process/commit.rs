@@ -88,7 +88,7 @@ fn f116_a_second_signal_leaves_with_the_outcome_unknown() {
 fn f116_the_end_of_the_drain_leaves_with_the_outcome_unknown() {
     let place = Place::new("f116-drain");
     let job = job(&place)
-        .with("MAX_RUNTIME_SECONDS", 2)
+        .with("MAX_RUNTIME_SECONDS", 3)
         .with("DRAIN_SECONDS", 1);
     let Some(command) = slow(&job, MANIFEST, 8) else {
         return skipped("f116", "no strace, or it may not trace");
@@ -123,7 +123,7 @@ fn f108_blocked_in_a_call_of_the_file_system() {
     let job = job(&place)
         .with("MAX_RUNTIME_SECONDS", 1)
         .with("DRAIN_SECONDS", 1);
-    let Some(command) = slow(&job, 2, 8) else {
+    let Some(command) = slow(&job, 2, 5) else {
         return skipped("f108", "no strace, or it may not trace");
     };
     let ended = job.start_as(command).end_unaudited();

@@ -54,6 +54,8 @@ struct Open {
     compression: Compression,
     reader: Box<dyn Read + Send>,
     framer: Framer,
+    /// Why nothing more can be read, to be told after the whole records before it.
+    damage: Option<Error>,
 }
 
 impl<'run> Feed<'run> {
@@ -161,6 +163,7 @@ impl<'run> Objects<'run> {
             compression,
             reader,
             framer,
+            damage: None,
         });
         self.seen.push(Seen {
             version_id: opened.version_id,
@@ -173,22 +176,35 @@ impl<'run> Objects<'run> {
 impl Open {
     /// The next chunk of the object; `None` at its end.
     fn next_piece(&mut self, stop: &Stop) -> Result<Option<Piece>> {
+        let lift = |fault| object_fault(&fault, &self.uri);
         loop {
-            let chunk = self
-                .framer
-                .next()
-                .map_err(|fault| object_fault(&fault, &self.uri))?;
-            if let Some(chunk) = chunk {
+            if let Some(damage) = self.damage.take() {
+                return Err(damage);
+            }
+            if let Some(chunk) = self.framer.next().map_err(lift)? {
                 return Ok(Some(Piece::Chunk(chunk)));
             }
             if self.framer.has_ended() {
                 return Ok(None);
             }
             stop.check()?;
-            let count = self.reader.read(self.framer.room());
-            self.framer.filled(count.map_err(|cause| self.lift(cause))?);
+            match self.reader.read(self.framer.room()) {
+                Ok(count) => self.framer.filled(count),
+                Err(cause) => {
+                    let error = self.lift(cause);
+                    // Of a file that changed nothing is worth a word.
+                    if error.kind() != Kind::Data {
+                        return Err(error);
+                    }
+                    self.damage = Some(error);
+                    if let Some(chunk) = self.framer.before_damage().map_err(lift)? {
+                        return Ok(Some(Piece::Chunk(chunk)));
+                    }
+                }
+            }
         }
     }
+
     /// Damage of gzip is a fault of the object; everything else is the store's to tell.
     fn lift(&self, cause: std::io::Error) -> Error {
         match (self.compression, gzip::damage(&cause)) {

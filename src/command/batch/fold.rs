@@ -284,11 +284,14 @@ pub(super) fn lift_rollup(query: &str, failure: Failure) -> Error {
     }
 }
 
-/// State passed its share of memory.
+/// State passed its share of memory, or the system had none left.
 pub(super) fn past_memory(holder: &str, entries: u64, exceeded: Exceeded) -> Error {
     let Exceeded { bytes, limit_bytes } = exceeded;
     let share = limits::STATE_PERCENT;
-    let expected = format!("state of at most {limit_bytes} bytes ({share} % of the memory limit)");
+    let expected = match limit_bytes {
+        Some(limit) => format!("state of at most {limit} bytes ({share} % of the memory limit)"),
+        None => "the system to have the memory for it".to_owned(),
+    };
     let found = format!("{bytes} bytes, to grow {holder} ({entries} entries)");
     let advice = "group by less, read fewer inputs at once, or give the run more memory";
     Error::new(Kind::Data, "holding state", expected, found, advice)

@@ -248,8 +248,11 @@ impl<'a> Binder<'a> {
         match group_by {
             None => return Ok(None),
             Some(GroupBy::All) => {
-                let plain = items.iter().filter(|item| !self.has_aggregate(&item.expr));
+                let plain = items.iter().filter(|item| self.is_key_of_all(&item.expr));
                 plain.for_each(|item| add(item.expr.clone()));
+                if keys.is_empty() {
+                    return Ok(None);
+                }
             }
             Some(GroupBy::Items(list)) => {
                 for key in list {
@@ -265,6 +268,14 @@ impl<'a> Binder<'a> {
             }
         }
         Ok(Some(keys))
+    }
+
+    /// Whether GROUP BY ALL groups by it: it has columns and no aggregate. A constant is the same in every group, and
+    /// alone it makes none of an empty input.
+    ///
+    /// Source: DuckDB 2.0.0.
+    fn is_key_of_all(&self, expr: &Expr) -> bool {
+        !self.has_aggregate(expr) && types::has_column(expr)
     }
 
     fn order(

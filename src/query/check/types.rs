@@ -27,6 +27,11 @@ pub(super) fn size(expr: &Expr) -> Size {
     }
 }
 
+/// Whether the value of `expr` may differ from row to row, or group to group.
+pub(super) fn has_column(expr: &Expr) -> bool {
+    matches!(expr.node, Node::Column(_)) || expr.children().into_iter().any(has_column)
+}
+
 /// Digits before and after the point that the values of an exact expression can have.
 #[derive(Clone, Copy)]
 pub(super) struct Digits {

@@ -159,6 +159,14 @@ fn group_by_in_all_its_forms() {
             .is_empty()
     );
     assert_eq!(groups("SELECT shop FROM input GROUP BY ALL").keys.len(), 1);
+    // A constant is no key of ALL: over an empty input there is one group, as in DuckDB.
+    let constant = groups("SELECT 1 + 1 AS two, count(*) AS n FROM input GROUP BY ALL");
+    assert!(constant.keys.is_empty());
+    assert_eq!(
+        rows("SELECT 1 + 1 AS two FROM input GROUP BY ALL").limit,
+        None,
+        "nothing to group by"
+    );
     assert!(
         groups("SELECT 1 AS one FROM input HAVING TRUE")
             .aggregates

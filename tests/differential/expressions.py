@@ -1,0 +1,587 @@
+"""Expressions: their text, their type by SQL.md, and a function from a record or a group to the exact value.
+
+The text is the same for windrow and DuckDB. `tags` say where DuckDB is known to differ, so that a difference without a
+tag that explains it is reported even where windrow and the oracle agree.
+"""
+
+import math
+from fractions import Fraction
+
+import model
+from model import BIGINT, BOOLEAN, DOUBLE, EXACT, HUGEINT, TIMESTAMP, VARCHAR, WIDE, Fault, Refused, decimal, scale_of
+
+# Deviations of SQL.md, by the tag that a node carries.
+QUOTIENT = "exact quotient"
+DOUBLE_SUM = "exact sum of DOUBLE"
+MEAN = "exact mean"
+REMAINDER = "DECIMAL %"
+MIXED = "decimals of different scales meet"
+TEXT_CAST = "text to number or time"
+TIE = "ties of arg_min, arg_max"
+ZERO = "which zero is the least"
+TO_DECIMAL = "DOUBLE to DECIMAL"
+APPROX = "within 1e-12"
+# DuckDB 2.0.0 rounds a NULL of DECIMAL(5,5) to -1 digits to 0.
+ROUND_NULL = "DuckDB rounds NULL to zero"
+
+
+class Node:
+    """One expression."""
+
+    def __init__(self, sql, ty, value, kids=(), tags=(), constant=None, is_null=False, is_text=False, varies=False):
+        self.sql, self.ty, self.value = sql, ty, value
+        self.kids = list(kids)
+        self.tags = frozenset(tags).union(*(kid.tags for kid in self.kids))
+        self.constant, self.is_null, self.is_text = constant, is_null, is_text
+        # Whether a column or an aggregate is in it.
+        self.varies = varies or any(kid.varies for kid in self.kids)
+
+    def digits(self):
+        """Digits before and after the point that values can have."""
+        scale = scale_of(self.ty)
+        if self.ty[0] == "DECIMAL":
+            whole = self.ty[1]
+        elif self.constant is not None:
+            whole = len(str(abs(self.constant)))
+        else:
+            whole = 1 if self.is_null else {"BIGINT": 19, "HUGEINT": WIDE}[self.ty[0]]
+        return max(0, whole - scale), scale
+
+
+def widest(nodes, carry=0):
+    before = max(node.digits()[0] for node in nodes)
+    after = max(node.digits()[1] for node in nodes)
+    return decimal(min(WIDE, max(1, before + after + carry)), after)
+
+
+def is_exact(node):
+    return node.ty[0] in EXACT
+
+
+# Leaves.
+
+
+def integer(value):
+    ty = BIGINT if -(2**63) <= value < 2**63 else HUGEINT
+    return Node(f"({value})" if value < 0 else str(value), ty, lambda _: value, constant=value)
+
+
+def decimal_literal(text):
+    whole, fraction = text.lstrip("-").split(".")
+    precision = max(len(whole.lstrip("0")), min(1, len(whole))) + len(fraction)
+    value = int(text.replace(".", ""))
+    return Node(f"({text})" if text[0] == "-" else text, decimal(precision, len(fraction)), lambda _: value, constant=value)
+
+
+def double_literal(value):
+    text = repr(value)
+    if "e" not in text:
+        text += "e0"
+    return Node(f"({text})" if text[0] == "-" else text, DOUBLE, lambda _: value)
+
+
+def quoted(text):
+    return "'" + text.replace("'", "''") + "'"
+
+
+def text_literal(text):
+    return Node(quoted(text), VARCHAR, lambda _: text, is_text=True)
+
+
+def truth(value):
+    return Node("true" if value else "false", BOOLEAN, lambda _: value)
+
+
+def time_literal(us):
+    return Node(f"TIMESTAMP '{model.time_text(us)}'", TIMESTAMP, lambda _: us)
+
+
+def null():
+    return Node("NULL", BIGINT, lambda _: None, is_null=True)
+
+
+def strict(sql, ty, of, args, tags=()):
+    """NULL where an argument is; every argument is evaluated."""
+
+    def value(row):
+        values = [arg.value(row) for arg in args]
+        return None if None in values else of(*values)
+
+    return Node(sql, ty, value, args, tags)
+
+
+# Conversions that no text shows.
+
+
+def as_type(node, ty):
+    source = node.ty
+    if source == ty:
+        return node.value
+    if node.is_null:
+        return lambda _: None
+
+    def value(row):
+        inner = node.value(row)
+        return None if inner is None else model.cast(inner, source, ty)
+
+    return value
+
+
+def meeting(nodes):
+    """The one type of several values, and the tags of how they came to it."""
+    typed = [node for node in nodes if not node.is_null]
+    types = {node.ty[0] for node in typed}
+    if not typed:
+        return BIGINT, ()
+    if "DOUBLE" in types and types <= model.NUMERIC:
+        return DOUBLE, ()
+    if types <= EXACT:
+        if "DECIMAL" not in types:
+            return (HUGEINT if "HUGEINT" in types else BIGINT), ()
+        mixed = len({node.ty for node in typed}) > 1
+        return widest(nodes), (MIXED,) if mixed else ()
+    if types == {"TIMESTAMP", "VARCHAR"} and all(node.ty == TIMESTAMP or node.is_text for node in typed):
+        return TIMESTAMP, ()
+    if len(types) == 1:
+        return typed[0].ty, ()
+    raise Refused("types that do not meet")
+
+
+# Arithmetic.
+
+OPERATIONS = {"+": lambda l, r: l + r, "-": lambda l, r: l - r, "*": lambda l, r: l * r}
+
+
+def double_quotient(left, right):
+    if right == 0:
+        raise Fault("division by zero")
+    return left / right
+
+
+def double_remainder(left, right):
+    if right == 0:
+        raise Fault("division by zero")
+    return math.fmod(left, right)
+
+
+def compute(op, left, right):
+    sql = f"({left.sql} {op} {right.sql})"
+    if left.ty[0] not in model.NUMERIC or right.ty[0] not in model.NUMERIC:
+        raise Refused("not numbers")
+    if DOUBLE in (left.ty, right.ty):
+        return compute_doubles(op, left, right, sql)
+    if op == "/":
+        return strict(sql, DOUBLE, lambda l, r: exact_quotient(l, left.ty, r, right.ty), [left, right], [QUOTIENT])
+    if op == "//":
+        if "DECIMAL" in (left.ty[0], right.ty[0]):
+            raise Refused("// of a DECIMAL")
+        ty = meeting([left, right])[0]
+        return strict(sql, ty, lambda l, r: whole_quotient(l, r, ty), [left, right])
+    return compute_exact(op, left, right, sql)
+
+
+def compute_doubles(op, left, right, sql):
+    of = OPERATIONS | {"/": double_quotient, "%": double_remainder}
+    if op not in of:
+        raise Refused("// of a DOUBLE")
+    converted = [converted_node(left), converted_node(right)]
+    return strict(sql, DOUBLE, lambda l, r: model.finite(of[op](l, r)), converted)
+
+
+def converted_node(node, ty=DOUBLE):
+    return node if node.ty == ty else Node(node.sql, ty, as_type(node, ty), [node])
+
+
+def exact_quotient(left, left_ty, right, right_ty):
+    if right == 0:
+        raise Fault("division by zero")
+    if left == 0:
+        return -0.0 if right < 0 else 0.0
+    return model.nearest(model.rational(left, left_ty) / model.rational(right, right_ty))
+
+
+def whole_quotient(left, right, ty):
+    if right == 0:
+        raise Fault("division by zero")
+    return model.fits(model.truncated_quotient(left, right), ty)
+
+
+def compute_exact(op, left, right, sql):
+    tags = []
+    if "DECIMAL" not in (left.ty[0], right.ty[0]):
+        ty = meeting([left, right])[0]
+    elif op == "*":
+        before, after = left.digits()[0] + right.digits()[0], scale_of(left.ty) + scale_of(right.ty)
+        if after > WIDE:
+            raise Refused("a product of more than 38 digits after the point")
+        ty = decimal(min(WIDE, max(1, before + after)), after)
+    else:
+        ty = widest([left, right], 0 if op == "%" else 1)
+        tags = [REMAINDER] if op == "%" else []
+
+    def of(l, r):
+        if op == "*":
+            return model.fits(l * r, ty)
+        l, r = l * 10 ** (scale_of(ty) - scale_of(left.ty)), r * 10 ** (scale_of(ty) - scale_of(right.ty))
+        if op != "%":
+            return model.fits(OPERATIONS[op](l, r), ty)
+        if r == 0:
+            raise Fault("division by zero")
+        return model.fits(l - r * model.truncated_quotient(l, r), ty)
+
+    return strict(sql, ty, of, [left, right], tags)
+
+
+def negative(arg):
+    if arg.ty == DOUBLE:
+        return strict(f"(- {arg.sql})", DOUBLE, lambda x: -x, [arg])
+    return strict(f"(- {arg.sql})", arg.ty, lambda x: model.fits(-x, arg.ty), [arg])
+
+
+def absolute(arg):
+    if arg.ty == DOUBLE:
+        return strict(f"abs({arg.sql})", DOUBLE, abs, [arg])
+    return strict(f"abs({arg.sql})", arg.ty, lambda x: model.fits(abs(x), arg.ty), [arg])
+
+
+def rounded(arg, digits):
+    sql = f"round({arg.sql}, {digits})" if digits else f"round({arg.sql})"
+    if arg.ty == DOUBLE:
+        return strict(sql, DOUBLE, lambda x: model.round_double(x, digits), [arg])
+    scale = scale_of(arg.ty)
+    ty = decimal(arg.ty[1], min(max(digits, 0), scale)) if arg.ty[0] == "DECIMAL" else arg.ty
+    if digits >= scale:
+        return strict(sql, ty, lambda x: x, [arg])
+
+    def of(x):
+        units = model.half_away(Fraction(x, 10 ** (scale - digits)))
+        return model.fits(units * 10 ** (scale_of(ty) - digits), ty)
+
+    return strict(sql, ty, of, [arg], [ROUND_NULL] if arg.ty[0] == "DECIMAL" and digits < 0 else [])
+
+
+def whole(name, arg):
+    sql, of = f"{name}({arg.sql})", {"floor": math.floor, "ceil": math.ceil}[name]
+    if arg.ty[0] == "DECIMAL":
+        ty = decimal(arg.ty[1], 0)
+        return strict(sql, ty, lambda x: model.fits(of(model.rational(x, arg.ty)), ty), [arg])
+    if arg.ty == DOUBLE:
+        return strict(sql, DOUBLE, lambda x: math.copysign(float(of(x)), x), [arg])
+    return strict(sql, DOUBLE, float, [arg])
+
+
+def double_function(name, args):
+    """sqrt, pow, sin."""
+
+    def of(*values):
+        try:
+            return model.finite(getattr(math, name)(*values))
+        except (ValueError, OverflowError):
+            raise Fault("not finite") from None
+
+    sql = f"{name}({', '.join(arg.sql for arg in args)})"
+    return strict(sql, DOUBLE, of, [converted_node(arg) for arg in args], [] if name == "sqrt" else [APPROX])
+
+
+# Conditions.
+
+COMPARISONS = {
+    "=": lambda l, r: l == r,
+    "<>": lambda l, r: l != r,
+    "<": lambda l, r: l < r,
+    "<=": lambda l, r: l <= r,
+    ">": lambda l, r: l > r,
+    ">=": lambda l, r: l >= r,
+}
+
+
+def comparable(nodes):
+    """Functions to values that Python compares as SQL does."""
+    typed = {node.ty[0] for node in nodes if not node.is_null}
+    if typed == {"TIMESTAMP", "VARCHAR"}:
+        ty = TIMESTAMP
+    elif "BOOLEAN" in typed and typed <= model.NUMERIC | {"BOOLEAN"} and len(typed) > 1:
+        # As in DuckDB, BOOLEAN beside a number is 0 or 1.
+        return comparable([truth_number(node) if node.ty == BOOLEAN else node for node in nodes])
+    else:
+        ty = meeting(nodes)[0]
+
+    def one(node):
+        if node.is_null:
+            return lambda _: None
+        if is_exact(node) and ty != DOUBLE:
+            return lambda row: over(node.value(row), lambda value: model.rational(value, node.ty))
+        value = as_type(node, ty)
+        return lambda row: over(value(row), lambda inner: model.order_key(inner, ty))
+
+    return [one(node) for node in nodes]
+
+
+def truth_number(node):
+    return Node(node.sql, BIGINT, as_type(node, BIGINT), [node])
+
+
+def over(value, of):
+    return None if value is None else of(value)
+
+
+def compare(op, left, right):
+    values = comparable([left, right])
+
+    def value(row):
+        l, r = values[0](row), values[1](row)
+        return None if l is None or r is None else COMPARISONS[op](l, r)
+
+    return Node(f"({left.sql} {op} {right.sql})", BOOLEAN, value, [left, right], double_tags([left, right]))
+
+
+def double_tags(nodes):
+    return [TEXT_CAST] if {node.ty for node in nodes} >= {TIMESTAMP, VARCHAR} else []
+
+
+def conjunction(word, terms):
+    decides = word == "OR"
+
+    def value(row):
+        result = not decides
+        for term in terms:
+            one = term.value(row)
+            if one is decides:
+                return decides
+            result = None if one is None else result
+        return result
+
+    return Node("(" + f" {word} ".join(term.sql for term in terms) + ")", BOOLEAN, value, terms)
+
+
+def negation(arg):
+    return strict(f"(NOT {arg.sql})", BOOLEAN, lambda x: not x, [arg])
+
+
+def is_null(arg, negated):
+    sql = f"({arg.sql} IS {'NOT ' if negated else ''}NULL)"
+    return Node(sql, BOOLEAN, lambda row: (arg.value(row) is None) != negated, [arg])
+
+
+def within(needle, items, negated):
+    nodes = [needle, *items]
+    if {node.ty[0] for node in nodes if not node.is_null} == {"TIMESTAMP", "VARCHAR"}:
+        ty, tags = TIMESTAMP, ()
+    else:
+        ty, tags = meeting(nodes)
+    values = [as_type(node, ty) for node in nodes]
+
+    def value(row):
+        first, *rest = [one(row) for one in values]
+        if first is None:
+            return None
+        if any(one == first for one in rest if one is not None):
+            return not negated
+        return None if None in rest else negated
+
+    sql = f"({needle.sql} {'NOT ' if negated else ''}IN ({', '.join(item.sql for item in items)}))"
+    return Node(sql, BOOLEAN, value, nodes, tags)
+
+
+def between(needle, low, high, negated):
+    one, first, last = comparable([needle, low, high])
+
+    def value(row):
+        x, l = one(row), first(row)
+        above = None if x is None or l is None else x >= l
+        if above is False:
+            return negated
+        h = last(row)
+        below = None if x is None or h is None else x <= h
+        if below is False:
+            return negated
+        return None if above is None or below is None else not negated
+
+    sql = f"({needle.sql} {'NOT ' if negated else ''}BETWEEN {low.sql} AND {high.sql})"
+    return Node(sql, BOOLEAN, value, [needle, low, high])
+
+
+# Choices.
+
+
+def case(arms, otherwise):
+    results = [then for _, then in arms] + ([otherwise] if otherwise else [])
+    ty, tags = meeting(results)
+    values = [as_type(node, ty) for node in results]
+
+    def value(row):
+        for (when, _), then in zip(arms, values):
+            if when.value(row) is True:
+                return then(row)
+        return values[-1](row) if otherwise else None
+
+    text = "".join(f" WHEN {when.sql} THEN {then.sql}" for when, then in arms)
+    text += f" ELSE {otherwise.sql}" if otherwise else ""
+    return Node(f"CASE{text} END", ty, value, [node for arm in arms for node in arm] + ([otherwise] if otherwise else []), tags)
+
+
+def simple_case(operand, arms, otherwise):
+    node = case([(compare("=", operand, when), then) for when, then in arms], otherwise)
+    text = "".join(f" WHEN {when.sql} THEN {then.sql}" for when, then in arms)
+    text += f" ELSE {otherwise.sql}" if otherwise else ""
+    return Node(f"CASE {operand.sql}{text} END", node.ty, node.value, node.kids, node.tags)
+
+
+def coalesce(args):
+    ty, tags = meeting(args)
+    values = [as_type(node, ty) for node in args]
+
+    def value(row):
+        for one in values:
+            result = one(row)
+            if result is not None:
+                return result
+        return None
+
+    return Node(f"COALESCE({', '.join(arg.sql for arg in args)})", ty, value, args, tags)
+
+
+def null_if(arg, other):
+    ty, tags, of = arg.ty, (), arg.value
+    left, right = arg, other
+    if arg.ty[0] == other.ty[0] == "DECIMAL":
+        ty, tags = meeting([arg, other])
+        left, right = converted_node(arg, ty), converted_node(other, ty)
+        of = left.value
+    equal = compare("=", left, right)
+    value = lambda row: None if equal.value(row) is True else of(row)
+    return Node(f"NULLIF({arg.sql}, {other.sql})", ty, value, [arg, other], tags)
+
+
+def cast(arg, ty, trying=False):
+    if arg.ty != ty and TIMESTAMP in (arg.ty, ty) and VARCHAR not in (arg.ty, ty):
+        raise Refused("no such cast")
+    tags = {("VARCHAR", "x"): [TEXT_CAST]}.get((arg.ty[0], "x" if ty != VARCHAR else ""), [])
+    if arg.ty == DOUBLE and ty[0] == "DECIMAL":
+        tags = [TO_DECIMAL]
+
+    def value(row):
+        inner = arg.value(row)
+        if inner is None:
+            return None
+        try:
+            return model.cast(inner, arg.ty, ty)
+        except Fault:
+            if trying:
+                return None
+            raise
+
+    name = model.type_name(ty)
+    word = "TRY_CAST" if trying else "CAST"
+    sql = f"({arg.sql})::{name}" if not trying and len(arg.sql) % 3 == 0 else f"{word}({arg.sql} AS {name})"
+    return Node(sql, ty, value, [arg], tags)
+
+
+# Time.
+
+
+def time_bucket(text, months, micros, arg):
+    return strict(f"time_bucket(INTERVAL '{text}', {arg.sql})", TIMESTAMP, lambda us: model.bucket(us, months, micros), [arg])
+
+
+def date_trunc(unit, arg):
+    return strict(f"date_trunc('{unit}', {arg.sql})", TIMESTAMP, lambda us: model.trunc(us, unit), [arg])
+
+
+def date_part(unit, arg, extract):
+    sql = f"extract({unit} FROM {arg.sql})" if extract else f"date_part('{unit}', {arg.sql})"
+    return strict(sql, BIGINT, lambda us: model.part(us, unit), [arg])
+
+
+def epoch_ms(arg):
+    return strict(f"epoch_ms({arg.sql})", BIGINT, model.epoch_ms, [arg])
+
+
+def shifted(arg, sign, text, months, days, micros):
+    of = lambda us: model.add_interval(us, sign * months, sign * days, sign * micros)
+    return strict(f"({arg.sql} {'+' if sign > 0 else '-'} INTERVAL '{text}')", TIMESTAMP, of, [arg])
+
+
+# Aggregates: nodes over a group, which keeps what they were given (see Group).
+
+
+class Aggregate:
+    """One call: what it is given of each record, and what it makes of all in input order."""
+
+    def __init__(self, name, args, condition):
+        self.name, self.args, self.condition = name, args, condition
+        first = args[0].ty if args else BIGINT
+        if name in ("sum", "avg") and first[0] not in model.NUMERIC:
+            raise Refused("no sum")
+        self.ty = {
+            "count": lambda: BIGINT,
+            "avg": lambda: DOUBLE,
+            "regr_slope": lambda: DOUBLE,
+            "sum": lambda: DOUBLE if first == DOUBLE else decimal(WIDE, first[2]) if first[0] == "DECIMAL" else HUGEINT,
+        }.get(name, lambda: first)()
+        inner = ", ".join(arg.sql for arg in args) or "*"
+        self.sql = f"{name}({inner})" + (f" FILTER (WHERE {condition.sql})" if condition else "")
+
+    def given(self, row):
+        """The arguments of a record, or None where it is not seen."""
+        if self.condition and self.condition.value(row) is not True:
+            return None
+        return tuple(arg.value(row) for arg in self.args)
+
+    def result(self, seen):
+        first = self.args[0].ty if self.args else None
+        if self.name == "count":
+            return sum(1 for values in seen if None not in values)
+        if self.name in ("first", "last"):
+            return seen[0 if self.name == "first" else -1][0] if seen else None
+        seen = [values for values in seen if None not in values]
+        if not seen:
+            return None
+        ones = [values[0] for values in seen]
+        key = model.order_key
+        if self.name in ("min", "max") and first == DOUBLE:
+            # -0.0 before 0.0, so that no order of the records shows.
+            key = lambda value, _: (value, math.copysign(1, value))
+        if self.name == "sum":
+            return model.total(ones, first, self.ty)
+        if self.name == "avg":
+            return model.mean(ones, first)
+        if self.name == "min":
+            return min(ones, key=lambda value: key(value, first))
+        if self.name == "max":
+            return max(ones, key=lambda value: key(value, first))
+        if self.name == "arg_min":
+            return min(seen, key=lambda pair: key(pair[1], self.args[1].ty))[0]
+        if self.name == "arg_max":
+            return max(seen, key=lambda pair: key(pair[1], self.args[1].ty))[0]
+        double = lambda index: [model.cast(values[index], self.args[index].ty, DOUBLE) for values in seen]
+        return model.slope(list(zip(double(0), double(1))))
+
+    def node(self):
+        tags = {
+            "sum": [DOUBLE_SUM] if self.ty == DOUBLE else [],
+            "avg": [MEAN],
+            "arg_min": [TIE],
+            "arg_max": [TIE],
+            "regr_slope": [APPROX],
+        }.get(self.name, [])
+        if self.name in ("min", "max") and self.ty == DOUBLE:
+            tags = [ZERO]
+        inner = [*self.args, *([self.condition] if self.condition else [])]
+        tags = frozenset(tags).union(*(node.tags for node in inner))
+        return Node(self.sql, self.ty, lambda group: group.result(self), tags=tags, varies=True)
+
+
+class Group:
+    """The keys of a group and what each aggregate was given; results are computed once, when they are asked for."""
+
+    def __init__(self, keys):
+        self.keys, self.seen, self.results = keys, {}, {}
+
+    def see(self, aggregate, values):
+        self.seen.setdefault(aggregate, []).append(values)
+
+    def result(self, aggregate):
+        if aggregate not in self.results:
+            self.results[aggregate] = aggregate.result(self.seen.get(aggregate, []))
+        return self.results[aggregate]

@@ -1,0 +1,338 @@
+"""The oracle: what an expression of windrow's SQL is worth, by the rules of SQL.md.
+
+Every value is exact: BIGINT, HUGEINT and DECIMAL are integers (a DECIMAL counts units of its scale), TIMESTAMP is
+microseconds since 1970, DOUBLE a float that was rounded once from a Fraction. NULL is None. It shares nothing with
+windrow's own code.
+"""
+
+import datetime
+import math
+import re
+from fractions import Fraction
+
+BIGINT, HUGEINT, DOUBLE = ("BIGINT",), ("HUGEINT",), ("DOUBLE",)
+VARCHAR, BOOLEAN, TIMESTAMP = ("VARCHAR",), ("BOOLEAN",), ("TIMESTAMP",)
+WIDE = 38
+NUMERIC = {"BIGINT", "HUGEINT", "DOUBLE", "DECIMAL"}
+EXACT = {"BIGINT", "HUGEINT", "DECIMAL"}
+
+
+def decimal(precision, scale):
+    return ("DECIMAL", precision, scale)
+
+
+def type_name(ty):
+    return f"DECIMAL({ty[1]},{ty[2]})" if ty[0] == "DECIMAL" else ty[0]
+
+
+def scale_of(ty):
+    return ty[2] if ty[0] == "DECIMAL" else 0
+
+
+class Fault(Exception):
+    """A value that SQL.md makes an error: windrow must end with 65."""
+
+
+class Refused(Exception):
+    """The expression is not one that windrow takes: the generator tries another."""
+
+
+# Numbers.
+
+
+def fits(value, ty):
+    """`value` where its type holds it."""
+    bounds = {"BIGINT": (-(2**63), 2**63 - 1), "HUGEINT": (-(2**127), 2**127 - 1)}
+    if ty[0] == "DECIMAL":
+        low, high = -(10 ** ty[1]) + 1, 10 ** ty[1] - 1
+    else:
+        low, high = bounds[ty[0]]
+    if not low <= value <= high:
+        raise Fault(f"{value} does not fit {type_name(ty)}")
+    return value
+
+
+def half_away(fraction):
+    """The nearest integer, ties away from zero."""
+    whole = math.floor(abs(fraction) + Fraction(1, 2))
+    return whole if fraction >= 0 else -whole
+
+
+def half_even(fraction):
+    return round(Fraction(fraction))
+
+
+def rational(value, ty):
+    return Fraction(value, 10 ** scale_of(ty)) if ty[0] in EXACT else Fraction(value)
+
+
+def nearest(fraction):
+    """The nearest double, ties to even; none is infinite."""
+    try:
+        return fraction.numerator / fraction.denominator
+    except OverflowError:
+        raise Fault("not finite") from None
+
+
+def finite(value):
+    if math.isinf(value) or math.isnan(value):
+        raise Fault("not finite")
+    return value
+
+
+def truncated_quotient(left, right):
+    whole = abs(left) // abs(right)
+    return whole if (left < 0) == (right < 0) else -whole
+
+
+def round_double(value, digits):
+    """As DuckDB: multiplies, rounds half away, divides."""
+    away = lambda x: math.copysign(float(half_away(Fraction(abs(x)))), x)
+    try:
+        if digits < 0:
+            power = math.pow(10.0, -digits)
+            rounded = away(value / power) * power
+            if math.isinf(rounded) or math.isnan(rounded):
+                return 0.0
+        else:
+            power = math.pow(10.0, digits)
+            rounded = away(value * power) / power
+    except OverflowError:
+        return value if digits >= 0 else 0.0
+    return value if math.isinf(rounded) or math.isnan(rounded) else rounded
+
+
+# Time. Days count from 1970, years run from 1 to 9999.
+
+SECOND, MINUTE, HOUR, DAY = 10**6, 60 * 10**6, 3600 * 10**6, 86400 * 10**6
+EPOCH = datetime.date(1970, 1, 1).toordinal()
+FIRST_US = (datetime.date(1, 1, 1).toordinal() - EPOCH) * DAY
+LAST_US = (datetime.date(9999, 12, 31).toordinal() - EPOCH + 1) * DAY - 1
+BUCKET_ORIGIN = (datetime.date(2000, 1, 3).toordinal() - EPOCH) * DAY
+
+
+def in_years(us):
+    if not FIRST_US <= us <= LAST_US:
+        raise Fault("a time outside of the years 1 to 9999")
+    return us
+
+
+def date_of(us):
+    return datetime.date.fromordinal(us // DAY + EPOCH)
+
+
+def midnight(year, month=1, day=1):
+    if not 1 <= year <= 9999:
+        raise Fault("a time outside of the years 1 to 9999")
+    return (datetime.date(year, month, day).toordinal() - EPOCH) * DAY
+
+
+def month_length(year, month):
+    following = (year + 1, 1) if month == 12 else (year, month + 1)
+    if following[0] > 9999:
+        return 31
+    return (datetime.date(*following, 1) - datetime.date(year, month, 1)).days
+
+
+def from_months(months, day=1):
+    """That day of the month so many after January of year 0, or its last day."""
+    year, month = months // 12, months % 12 + 1
+    if not 1 <= year <= 9999:
+        raise Fault("a time outside of the years 1 to 9999")
+    return midnight(year, month, min(day, month_length(year, month)))
+
+
+def months_of(us):
+    date = date_of(us)
+    return date.year * 12 + date.month - 1
+
+
+def bucket(us, months, micros):
+    if months:
+        since = months_of(us)
+        return from_months(since - (since - 2000 * 12) % months)
+    return in_years(us - (us - BUCKET_ORIGIN) % micros)
+
+
+def add_interval(us, months, days, micros):
+    if months:
+        us = from_months(months_of(us) + months, date_of(us).day) + us % DAY
+    return in_years(us + days * DAY + micros)
+
+
+YEARS = {"year": 1, "decade": 10, "century": 100, "millennium": 1000}
+LENGTHS = {"microsecond": 1, "millisecond": 1000, "second": SECOND, "minute": MINUTE, "hour": HOUR, "day": DAY}
+
+
+def trunc(us, unit):
+    if unit in LENGTHS:
+        return us - us % LENGTHS[unit]
+    if unit == "week":
+        return in_years((us // DAY - date_of(us).weekday()) * DAY)
+    if unit in YEARS:
+        year = date_of(us).year
+        return midnight(year - year % YEARS[unit])
+    months = {"month": 1, "quarter": 3}[unit]
+    return from_months(months_of(us) - months_of(us) % months)
+
+
+def part(us, unit):
+    date, time = date_of(us), us % DAY
+    century = lambda width: (date.year - 1) // width + 1
+    return {
+        "microsecond": time % MINUTE,
+        "millisecond": time % MINUTE // 1000,
+        "second": time % MINUTE // SECOND,
+        "minute": time // MINUTE % 60,
+        "hour": time // HOUR,
+        "day": date.day,
+        "week": date.isocalendar()[1],
+        "month": date.month,
+        "quarter": (date.month - 1) // 3 + 1,
+        "year": date.year,
+        "decade": date.year // 10,
+        "century": century(100),
+        "millennium": century(1000),
+        "dow": date.isoweekday() % 7,
+        "isodow": date.isoweekday(),
+        "doy": date.timetuple().tm_yday,
+        "isoyear": date.isocalendar()[0],
+    }[unit]
+
+
+def epoch_ms(us):
+    return half_away(Fraction(us, 1000))
+
+
+# Text.
+
+
+def time_text(us):
+    date, time = date_of(us), us % DAY
+    text = f"{date.year:04}-{date.month:02}-{date.day:02} {time // HOUR:02}:{time // MINUTE % 60:02}:{time // SECOND % 60:02}"
+    fraction = time % SECOND
+    return text if fraction == 0 else text + f".{fraction:06}".rstrip("0")
+
+
+def text_of(value, ty):
+    """As CAST AS VARCHAR and the output write it. Python's repr of a float is DuckDB's form."""
+    if ty[0] == "DECIMAL" and ty[2]:
+        digits = f"{abs(value):0{ty[2] + 1}}"
+        return ("-" if value < 0 else "") + digits[: -ty[2]] + "." + digits[-ty[2] :]
+    if ty == BOOLEAN:
+        return "true" if value else "false"
+    if ty == TIMESTAMP:
+        return time_text(value)
+    return repr(value) if ty == DOUBLE else str(value)
+
+
+NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
+TIME = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})([ T]([0-9]{2}):([0-9]{2})(:([0-9]{2})(\.[0-9]+)?)?(Z|z|[+-][0-9]{2}(:?[0-9]{2})?)?)?", re.ASCII
+)
+BLANKS = " \t\n\v\f\r"
+
+
+def number_of_text(text):
+    text = text.strip(BLANKS)
+    if not NUMBER.fullmatch(text):
+        raise Fault("not a number")
+    mantissa, _, exponent = text.lower().partition("e")
+    if abs(int(exponent or 0)) > 5000:
+        raise Refused("an exponent too large for the oracle")
+    return Fraction(mantissa.rstrip(".") + ("e" + exponent if exponent else ""))
+
+
+def time_of_text(text):
+    match = TIME.fullmatch(text.strip(BLANKS))
+    if not match:
+        raise Fault("not a time")
+    year, month, day, _, hour, minute, _, second, fraction, offset, _ = match.groups()
+    try:
+        us = midnight(int(year), int(month), int(day))
+    except ValueError:
+        raise Fault("no such day") from None
+    fraction = (fraction or ".")[1:].ljust(6, "0")
+    time = int(hour or 0) * HOUR + int(minute or 0) * MINUTE + int(second or 0) * SECOND + int(fraction[:6])
+    if int(minute or 0) > 59 or int(second or 0) > 59 or time > DAY or fraction[6:].strip("0"):
+        raise Fault("no such time")
+    us += time
+    if offset and offset not in "Zz":
+        hours, minutes = int(offset[1:3]), int(offset[3:].lstrip(":") or 0)
+        if hours > 15 or minutes > 59:
+            raise Fault("no such offset")
+        shift = hours * HOUR + minutes * MINUTE
+        us -= shift if offset[0] == "+" else -shift
+    return in_years(us)
+
+
+TRUTHS = {"true": True, "t": True, "yes": True, "y": True, "1": True}
+TRUTHS |= {"false": False, "f": False, "no": False, "n": False, "0": False}
+
+
+def cast(value, source, target):
+    """CAST, by SQL.md "Rounding and casts"."""
+    if source == target:
+        return value
+    if target == VARCHAR:
+        return text_of(value, source)
+    if source == VARCHAR:
+        return cast_text(value, target)
+    if target == BOOLEAN:
+        return value != 0
+    if target == TIMESTAMP or source == TIMESTAMP:
+        raise Refused("no such cast")
+    if target == DOUBLE:
+        return nearest(rational(int(value) if source == BOOLEAN else value, source if source != BOOLEAN else BIGINT))
+    exact = rational(int(value), BIGINT) if source == BOOLEAN else rational(value, source)
+    if target[0] == "DECIMAL" and source == DOUBLE:
+        # As DuckDB: the product with the power of ten is a double, and it is rounded.
+        product = value * float(10 ** target[2])
+        if math.isinf(product):
+            raise Fault("does not fit")
+        return fits(half_away(Fraction(product)), target)
+    scaled = exact * 10 ** scale_of(target)
+    return fits(half_even(scaled) if source == DOUBLE else half_away(scaled), target)
+
+
+def cast_text(text, target):
+    if target == BOOLEAN:
+        key = text.lower()
+        if key not in TRUTHS:
+            raise Fault("not a truth")
+        return TRUTHS[key]
+    if target == TIMESTAMP:
+        return time_of_text(text)
+    number = number_of_text(text)
+    if target == DOUBLE:
+        value = nearest(number)
+        return -0.0 if value == 0 and text.strip(BLANKS).startswith("-") else value
+    return fits(half_away(number * 10 ** scale_of(target)), target)
+
+
+# Aggregates: each over the rows' values, in input order.
+
+
+def total(values, ty, result):
+    if ty == DOUBLE:
+        return nearest(sum(map(Fraction, values)))
+    return fits(sum(values), result)
+
+
+def mean(values, ty):
+    return nearest(sum((rational(value, ty) for value in values), Fraction(0)) / len(values))
+
+
+def slope(pairs):
+    """Least squares, exact, rounded once. None where all x are equal."""
+    n = len(pairs)
+    xs, ys = [Fraction(x) for _, x in pairs], [Fraction(y) for y, _ in pairs]
+    spread = n * sum(x * x for x in xs) - sum(xs) ** 2
+    if spread == 0:
+        return None
+    return nearest((n * sum(x * y for x, y in zip(xs, ys)) - sum(xs) * sum(ys)) / spread)
+
+
+def order_key(value, ty):
+    """Python's order of these is SQL's: texts by their bytes."""
+    return value.encode() if ty == VARCHAR else value
