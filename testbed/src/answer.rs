@@ -49,7 +49,7 @@ impl Work<'_> {
     }
 }
 
-/// The status and the code, for the journal.
+/// An answer, and what the journal says of it.
 pub struct Outcome {
     /// The answer.
     pub reply: Reply,
@@ -99,7 +99,7 @@ fn carry_out(shared: &Shared, request: Request, now: Moment) -> Result<Reply, Re
         .map(|bucket| bucket.settings.clone());
     let caller = Check {
         head: &head,
-        path: &head_path(&target, &head),
+        path: &target.path,
         query: &target.query,
         body: &body,
         keys: &settings.keys,
@@ -165,11 +165,6 @@ fn operate(work: Work<'_>, settings: &Settings) -> Result<Reply, Refusal> {
         | Operation::TaskMetadata
         | Operation::Other => Err(Refusal::not_implemented("this")),
     }
-}
-
-/// The path that a signature covers: the one on the wire, which for a virtual host does not hold the bucket.
-fn head_path(target: &Target, head: &Head) -> String {
-    crate::percent::decode_text(&head.path).unwrap_or_else(|| target.path.clone())
 }
 
 fn create_bucket(shared: &Shared, target: &Target, caller: &Caller) -> Result<Reply, Refusal> {

@@ -2,7 +2,7 @@
 //! caught a request decides where that goes wrong. Everything that a script can do to a client happens here.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -10,13 +10,15 @@ use std::time::Duration;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::answer::{self, Outcome, Request};
-use crate::http::{self, Head, Reply, reason};
+use crate::bend::{bend, head_text, scripted};
+use crate::http::{self, Head};
 use crate::journal::Line;
-use crate::operation::{self, Operation, Target};
+use crate::operation::{self, Target};
 use crate::refusal::Refusal;
-use crate::script::{Canned, Effect, End, Fault, Length, Pace, Read as Reading, Send as Sending};
+use crate::script::{Effect, End, Fault, Length, Pace, Read as Reading, Send as Sending};
 use crate::server::Shared;
-use crate::tls::{Kind, Socket, TlsStream};
+use crate::tls::{Kind, Socket};
+use crate::wire::{Wire, finish, reset, wait_for_the_end};
 
 /// A fatal alert "protocol_version" of TLS 1.1.
 ///
@@ -79,37 +81,6 @@ fn serve(
                 listener: kind.name(),
             };
             connection.converse();
-        }
-    }
-}
-
-/// Both ways of carrying bytes.
-enum Wire {
-    Plain(Socket),
-    Tls(Box<TlsStream>),
-}
-
-impl Read for Wire {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Wire::Plain(stream) => stream.read(buffer),
-            Wire::Tls(stream) => stream.read(buffer),
-        }
-    }
-}
-
-impl Write for Wire {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Wire::Plain(stream) => stream.write(bytes),
-            Wire::Tls(stream) => stream.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Wire::Plain(_) => Ok(()),
-            Wire::Tls(stream) => stream.flush(),
         }
     }
 }
@@ -308,7 +279,7 @@ impl Connection {
         let canned = fault
             .answer
             .as_ref()
-            .map(|canned| scripted(canned, exchange));
+            .map(|canned| scripted(canned, *line, &exchange.target.path));
         let default = if canned.is_some() {
             Effect::None
         } else {
@@ -453,6 +424,13 @@ impl Connection {
 
     /// What cannot even be noted in the journal: an answer of 400, and the end.
     fn refuse_unread(&mut self, what: &str) -> io::Result<()> {
+        if let Wire::Tls(stream) = self.reader.get_ref()
+            && stream.conn.is_handshaking()
+        {
+            // It was no TLS: the alert has gone out, and nothing else could.
+            finish(&self.stream);
+            return Ok(());
+        }
         let body = Refusal::new(400, "InvalidURI", what).document("", "0", "0");
         let head = format!(
             "HTTP/1.1 400 Bad Request\r\nContent-Type: application/xml\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
@@ -494,87 +472,6 @@ fn done(shared: &Shared, line: Line, request: Request) -> Outcome {
     outcome
 }
 
-/// The answer that the script holds ready.
-fn scripted(canned: &Canned, exchange: &Exchange) -> Outcome {
-    let (id, host_id) = (exchange.line.request_id(), exchange.line.host_id());
-    let mut reply = match &canned.code {
-        Some(code) => {
-            let message = canned
-                .message
-                .clone()
-                .unwrap_or_else(|| "This error was scripted.".into());
-            let mut refusal = Refusal::new(canned.status, code, message);
-            refusal.details = canned.details.clone().into_iter().collect();
-            refusal.reply(&exchange.target.path, &id, &host_id)
-        }
-        None => Reply::new(canned.status, canned.body.clone()),
-    };
-    reply = reply
-        .with("x-amz-request-id", id)
-        .with("x-amz-id-2", host_id);
-    reply.headers.extend(canned.headers.clone());
-    Outcome {
-        reply,
-        code: canned.code.clone(),
-    }
-}
-
-/// Headers, elements and bits of an answer, changed as the script says.
-fn bend(reply: &mut Reply, fault: &Fault) {
-    for (name, value) in &fault.headers {
-        reply
-            .headers
-            .retain(|(known, _)| !known.eq_ignore_ascii_case(name));
-        if let Some(value) = value {
-            reply.headers.push((name.clone(), value.clone()));
-        }
-    }
-    for name in &fault.strike {
-        let mut text = String::from_utf8_lossy(reply.body.bytes()).into_owned();
-        let (opening, closing) = (format!("<{name}>"), format!("</{name}>"));
-        while let Some(start) = text.find(&opening) {
-            let end = text[start..]
-                .find(&closing)
-                .map_or(text.len(), |end| start + end + closing.len());
-            text.replace_range(start..end, "");
-        }
-        reply.body = text.into();
-    }
-    if fault.flip && !reply.body.bytes().is_empty() {
-        let mut bytes = reply.body.bytes().to_vec();
-        let middle = bytes.len() / 2;
-        bytes[middle] ^= 1;
-        reply.body = bytes.into();
-    }
-}
-
-fn head_text(reply: &Reply, fault: &Fault, head: &Head) -> String {
-    let mut text = format!("HTTP/1.1 {} {}\r\n", reply.status, reason(reply.status));
-    for (name, value) in &reply.headers {
-        text += &format!("{name}: {value}\r\n");
-    }
-    let own_length = fault
-        .headers
-        .keys()
-        .any(|name| name.eq_ignore_ascii_case("content-length"));
-    let length = i64::try_from(reply.body.bytes().len()).unwrap_or(i64::MAX);
-    match fault.length {
-        _ if own_length || matches!(reply.status, 204 | 304) => {}
-        // S3 says nothing of the length of an error document that HEAD does not get.
-        Length::True if head.method == "HEAD" && reply.status >= 400 => {
-            text += "Transfer-Encoding: chunked\r\n"
-        }
-        Length::True => text += &format!("Content-Length: {length}\r\n"),
-        Length::Off(bytes) => text += &format!("Content-Length: {}\r\n", (length + bytes).max(0)),
-        Length::Chunked => text += "Transfer-Encoding: chunked\r\n",
-        Length::Absent => text += "Connection: close\r\n",
-    }
-    if head.closes() && fault.length != Length::Absent {
-        text += "Connection: close\r\n";
-    }
-    text + "\r\n"
-}
-
 /// Waits, and says whether the server is still there afterwards.
 fn pause(shared: &Shared, millis: u64) -> bool {
     const SLICE: u64 = 20;
@@ -585,41 +482,4 @@ fn pause(shared: &Shared, millis: u64) -> bool {
         left -= slice;
     }
     !shared.stopping()
-}
-
-/// FIN, and then whatever still comes is read for a while: unread bytes would make the kernel send RST.
-fn finish(stream: &TcpStream) {
-    let _ = stream.shutdown(Shutdown::Write);
-    let _ = stream.set_read_timeout(Some(Duration::from_millis(500)));
-    let mut sink = [0; 8192];
-    let mut stream = stream;
-    while matches!(stream.read(&mut sink), Ok(bytes) if bytes > 0) {}
-}
-
-/// The last holder's drop of this socket sends RST.
-fn reset(stream: &TcpStream) {
-    if let Err(error) = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO)) {
-        eprintln!("testbed-s3: a reset became a close: {error}");
-    }
-}
-
-/// Says nothing more until the client has left.
-fn wait_for_the_end(stream: &TcpStream) {
-    let mut sink = [0; 8192];
-    let mut stream = stream;
-    while matches!(stream.read(&mut sink), Ok(bytes) if bytes > 0) {}
-}
-
-/// Whether an operation changes what is stored; a sweep uses it to choose the faults that make sense.
-pub fn changes(operation: Operation) -> bool {
-    matches!(
-        operation,
-        Operation::PutObject
-            | Operation::DeleteObject
-            | Operation::CreateMultipartUpload
-            | Operation::UploadPart
-            | Operation::CompleteMultipartUpload
-            | Operation::AbortMultipartUpload
-            | Operation::CreateBucket
-    )
 }

@@ -1,6 +1,7 @@
 //! A strict S3 in memory, with a script of faults, for tests and for the demo. In reading order:
 
 pub mod answer;
+mod bend;
 pub mod catalogue;
 pub mod client;
 pub mod connection;
@@ -21,4 +22,5 @@ pub mod sign;
 pub mod store;
 pub mod task;
 pub mod tls;
+mod wire;
 pub mod xml;

@@ -81,9 +81,9 @@ pub(crate) fn part(mut work: Work<'_>) -> Result<Reply, Refusal> {
         })?;
     let body = Arc::new(std::mem::take(&mut work.body));
     let checksum = checksum(&work, &body)?;
-    let etag = hex(&md5(&body));
+    let md5 = md5(&body);
     let mut state = work.store.lock();
-    let upload = upload(&work, state.uploads.get_mut(id(&work)))?;
+    let upload = known(&work, state.uploads.get_mut(id(&work)))?;
     let sent = checksum
         .as_ref()
         .map(|(name, _)| name["x-amz-checksum-".len()..].to_owned());
@@ -95,7 +95,7 @@ pub(crate) fn part(mut work: Work<'_>) -> Result<Reply, Refusal> {
             sent.unwrap_or_else(|| "null".into())
         )));
     }
-    let mut reply = Reply::new(200, String::new()).with("ETag", quoted(&etag));
+    let mut reply = Reply::new(200, String::new()).with("ETag", quoted(&hex(&md5)));
     reply.headers.extend(encryption(&upload.headers));
     if let Some((name, value)) = &checksum {
         reply = reply.with(name, value);
@@ -104,7 +104,7 @@ pub(crate) fn part(mut work: Work<'_>) -> Result<Reply, Refusal> {
         number,
         Part {
             body,
-            etag,
+            md5,
             checksum,
         },
     );
@@ -114,9 +114,11 @@ pub(crate) fn part(mut work: Work<'_>) -> Result<Reply, Refusal> {
 /// CompleteMultipartUpload: the parts named are the object, and the upload is gone.
 pub(crate) fn complete(work: &Work<'_>) -> Result<Reply, Refusal> {
     let listed = listed(&work.body)?;
-    let mut state = work.store.lock();
-    let upload = upload(work, state.uploads.get_mut(id(work)))?.clone();
+    let upload = known(work, work.store.lock().uploads.get_mut(id(work)))?.clone();
+    // Outside the lock, because a large object takes its time. A part sent again meanwhile comes too late.
     let object = assembled(work, &upload, &listed)?;
+    let mut state = work.store.lock();
+    known(work, state.uploads.get_mut(id(work)))?;
     absent_if_asked(work, &state)?;
     let (etag, checksum, headers) = (
         object.etag.clone(),
@@ -150,7 +152,7 @@ pub(crate) fn complete(work: &Work<'_>) -> Result<Reply, Refusal> {
 /// AbortMultipartUpload.
 pub(crate) fn abort(work: &Work<'_>) -> Result<Reply, Refusal> {
     let mut state = work.store.lock();
-    upload(work, state.uploads.get_mut(id(work)))?;
+    known(work, state.uploads.get_mut(id(work)))?;
     state.uploads.remove(id(work));
     Ok(Reply::new(204, String::new()))
 }
@@ -159,7 +161,7 @@ fn id<'a>(work: &'a Work<'_>) -> &'a str {
     work.target.parameter("uploadId").unwrap_or_default()
 }
 
-fn upload<'a>(work: &Work<'_>, found: Option<&'a mut Upload>) -> Result<&'a mut Upload, Refusal> {
+fn known<'a>(work: &Work<'_>, found: Option<&'a mut Upload>) -> Result<&'a mut Upload, Refusal> {
     found
         .filter(|upload| upload.bucket == work.target.bucket && upload.key == work.target.key)
         .ok_or_else(|| {
@@ -232,7 +234,7 @@ fn assembled(work: &Work<'_>, upload: &Upload, listed: &[Listed]) -> Result<Obje
         let part = upload
             .parts
             .get(&named.number)
-            .filter(|part| part.etag == named.etag);
+            .filter(|part| hex(&part.md5) == named.etag);
         let Some(part) = part.filter(|part| named.checksums.iter().all(|sent| matches(part, sent)))
         else {
             return Err(Refusal::new(
@@ -269,7 +271,7 @@ fn assembled(work: &Work<'_>, upload: &Upload, listed: &[Listed]) -> Result<Obje
             .detail("ETag", &named.etag));
         }
         body.extend_from_slice(&part.body);
-        etags.extend_from_slice(&md5(&part.body));
+        etags.extend_from_slice(&part.md5);
         if let Some((_, value)) = &part.checksum {
             digests.extend(from_base64(value).unwrap_or_default());
         }
@@ -282,9 +284,7 @@ fn assembled(work: &Work<'_>, upload: &Upload, listed: &[Listed]) -> Result<Obje
             "The provided 'x-amz-mp-object-size' header does not match what was computed.",
         ));
     }
-    let mut object = Object::new(Arc::new(body), upload.headers.clone());
-    object.etag = format!("{}-{}", hex(&md5(&etags)), listed.len());
-    object.checksum = upload.algorithm.as_ref().map(|algorithm| {
+    let checksum = upload.algorithm.as_ref().map(|algorithm| {
         let digest = match algorithm.as_str() {
             "SHA256" => base64(&sha256(&digests)),
             _ => base64(&crate::digest::crc32(&digests)),
@@ -294,7 +294,12 @@ fn assembled(work: &Work<'_>, upload: &Upload, listed: &[Listed]) -> Result<Obje
             format!("{digest}-{}", listed.len()),
         )
     });
-    Ok(object)
+    Ok(Object {
+        body: Arc::new(body),
+        etag: format!("{}-{}", hex(&md5(&etags)), listed.len()),
+        headers: upload.headers.clone(),
+        checksum,
+    })
 }
 
 fn matches(part: &Part, (name, value): &(String, String)) -> bool {

@@ -31,6 +31,20 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// Whether it changes what is stored; a sweep uses it to choose the faults that make sense.
+    pub fn changes(self) -> bool {
+        matches!(
+            self,
+            Operation::PutObject
+                | Operation::DeleteObject
+                | Operation::CreateMultipartUpload
+                | Operation::UploadPart
+                | Operation::CompleteMultipartUpload
+                | Operation::AbortMultipartUpload
+                | Operation::CreateBucket
+        )
+    }
+
     /// The right that a policy gives or takes for it.
     pub fn action(self) -> &'static str {
         match self {

@@ -117,8 +117,8 @@ impl Bucket {
 pub struct Part {
     /// Its bytes.
     pub body: Arc<Vec<u8>>,
-    /// Its ETag without quotes.
-    pub etag: String,
+    /// Its MD5, which is its ETag in hex.
+    pub md5: [u8; 16],
     /// Its checksum's header and value.
     pub checksum: Option<(String, String)>,
 }
