@@ -200,6 +200,25 @@ impl Running {
         }
     }
 
+    /// Waits until one of its workers has computed for a while (proc(5): field 14 of `stat`, in ticks of 10 ms).
+    pub fn until_busy(&mut self) {
+        let tasks = PathBuf::from(format!("/proc/{}/task", self.id()));
+        let ticks = |stat: String| {
+            let (_, fields) = stat.split_once("(worker) ")?;
+            fields.split(' ').nth(11)?.parse::<u64>().ok()
+        };
+        let is_busy = || {
+            let entries = fs::read_dir(&tasks).into_iter().flatten();
+            let stats =
+                entries.filter_map(|task| fs::read_to_string(task.ok()?.path().join("stat")).ok());
+            stats.filter_map(ticks).any(|ticks| ticks > 2)
+        };
+        while !is_busy() {
+            assert!(!self.is_over(), "ended before it worked");
+            pass(Duration::from_millis(1));
+        }
+    }
+
     /// Whether it has ended.
     pub fn is_over(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()

@@ -26,16 +26,21 @@ pub fn program(place: &Place) -> PathBuf {
 
 /// `job` as user 65532 without groups and capabilities, started by `starter` (as root) before that.
 pub fn as_nobody(place: &Place, job: &Job, starter: &[&str]) -> Option<Command> {
-    let become_nobody = [
+    as_user(NOBODY, place, job, starter)
+}
+
+/// The same as another user without anything: what is counted by user must not count other tests.
+pub fn as_user(user: &str, place: &Place, job: &Job, starter: &[&str]) -> Option<Command> {
+    let become_user = [
         "setpriv",
         "--reuid",
-        NOBODY,
+        user,
         "--regid",
-        NOBODY,
+        user,
         "--clear-groups",
     ];
     let drop_all = ["--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"];
-    let words: Vec<&str> = become_nobody.into_iter().chain(drop_all).collect();
+    let words: Vec<&str> = become_user.into_iter().chain(drop_all).collect();
     if !is_root() || !can_run(words[0], &[&words[1..], &["true"]].concat()) {
         return None;
     }

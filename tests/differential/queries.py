@@ -176,6 +176,8 @@ class Maker:
 
     def leaf(self, kind):
         leaves = [node for node in self.leaves if KINDS[node.ty[0]] == kind]
+        if kind == "bool" and not leaves and self.chance(0.9):
+            return e.compare(self.random.choice(list(e.COMPARISONS)), *self.comparable_pair(0))
         if leaves and self.chance(0.85):
             return self.random.choice(leaves)
         return self.constant(kind)
@@ -310,7 +312,7 @@ class Maker:
         return self.random.choice(ways)()
 
     def comparable_pair(self, depth):
-        kind = self.random.choice(ALL)
+        kind = self.random.choice(ALL if depth > 0 else [kind for kind in ALL if kind != "bool"])
         if kind == "bool" and self.chance(0.2):
             return self.of("bool", depth), self.number(depth)
         if kind in ("int", "dec", "dbl"):
@@ -395,12 +397,12 @@ def plain_query(random, table):
         if e.APPROX not in node.tags:
             make.leaves = make.leaves + [aliased(node, f"a{number}")]
     where = make.of("bool", random.randint(1, 3)) if random.random() < 0.5 else None
-    limit = random.choice([0, 1, 2, 3, 10]) if random.random() < 0.2 else None
+    limit = random.choice([0, 1, 2, 3, 5, 7, 10, 20]) if random.random() < 0.2 else None
     return Query(items, where, limit)
 
 
 def aggregate(random, make):
-    name = random.choice(["count", "count", "sum", "sum", "avg", "avg", "min", "max", "arg_min", "arg_max", "first", "last", "regr_slope"])
+    name = random.choice(["count", "count", "sum", "sum", "sum", "avg", "avg", "avg", "min", "min", "max", "max", "arg_min", "arg_max", "first", "last", "regr_slope"])
     depth = random.choice([0, 0, 1, 2])
     if name == "count":
         args = [make.any(depth)] if random.random() < 0.5 else []
@@ -452,7 +454,7 @@ def grouped_query(random, table):
         items.append((results[0], "a0"))
     having = over.of("bool", random.randint(1, 2)) if random.random() < 0.2 and (aggregates or keys) else None
     order = [one for one in (order_key(random, items, over) for _ in range(random.choice([0, 0, 1, 2]))) if one]
-    limit = random.choice([0, 1, 2, 5]) if random.random() < 0.15 else None
+    limit = random.choice([0, 1, 2, 3, 5, 8, 13]) if random.random() < 0.15 else None
     return Query(items, where, limit, Grouping(group_by(random, keys, items, aggregates), keys, aggregates, having, order))
 
 

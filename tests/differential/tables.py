@@ -91,7 +91,7 @@ def table(random):
             form, unit = random.choice([("TIMESTAMP_S", model.SECOND), ("TIMESTAMP_MS", 1000), ("TIMESTAMP_US", 1)])
             values = [value - value % unit for value in values]
         columns.append(Column(f"c{number}", ty, form, values))
-    size = random.choice([0, 1, 2, 3, 5, 8, 13, 21, 34, 60])
+    size = random.choice([1, 2, 3, 5, 8, 13, 21, 34, 60]) if random.random() < 0.97 else 0
     if random.random() < 0.03:
         # More than a batch of rows, and many groups.
         size = random.choice([2047, 2048, 2049, random.randint(2500, 6000)])

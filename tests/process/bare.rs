@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::common::job::Job;
 use crate::common::place::Place;
-use crate::common::surroundings::{NOBODY, as_nobody, program};
+use crate::common::surroundings::{NOBODY, as_nobody, as_user, program};
 use crate::common::{can_run, is_root, skipped};
 
 /// A root directory that is read-only and has no /tmp, /etc, /proc and /dev: the libraries that the program of the
@@ -132,12 +132,13 @@ fn f106_no_more_threads() {
     fs::create_dir(place.path("out")).unwrap();
     fs::set_permissions(place.path("out"), fs::Permissions::from_mode(0o777)).unwrap();
     let job = Job::range(&place, "0..10", "SELECT sum(i) AS s FROM input").with("THREADS", "5");
+    let user = (100_000 + std::process::id() % 100_000).to_string();
     let mut codes = Vec::new();
     // main, log, signals, command, and five workers.
     for threads in 1..=12 {
         let job = job.clone().named(&threads.to_string());
-        let Some(command) = as_nobody(&place, &job, &["prlimit", &format!("--nproc={threads}")])
-        else {
+        let limit = format!("--nproc={threads}");
+        let Some(command) = as_user(&user, &place, &job, &["prlimit", &limit]) else {
             return skipped("f106", "not root, or no setpriv");
         };
         let ended = job.run_as(command);

@@ -16,8 +16,8 @@ fn endless(place: &Place) -> Job {
 
 /// Works on each piece for much longer than a second, and looks up only between two of them.
 fn sluggish(place: &Place) -> Job {
-    let roots = "sqrt(".repeat(60) + "i" + &")".repeat(60);
-    let sum = vec![roots; 100].join(" + ");
+    let sines = "sin(".repeat(40) + "i" + &")".repeat(40);
+    let sum = vec![sines; 250].join(" + ");
     Job::range(
         place,
         ENDLESS,
@@ -66,7 +66,7 @@ fn f102_a_second_signal_ends_at_once() {
     let place = Place::new("f102-twice");
     for (first, second, word) in [("TERM", "TERM", "sigterm"), ("INT", "HUP", "sighup")] {
         let mut run = sluggish(&place).named(first).start();
-        run.until("input");
+        run.until_busy();
         run.signal(first);
         run.until("draining");
         run.signal(second);
