@@ -18,7 +18,7 @@ REMAINDER = "DECIMAL %"
 MIXED = "decimals of different scales meet"
 TEXT_CAST = "text to number or time"
 TIE = "ties of arg_min, arg_max"
-ZERO = "which zero is the least"
+ZERO = "which zero a group has"
 TO_DECIMAL = "DOUBLE to DECIMAL"
 APPROX = "within 1e-12"
 # DuckDB 2.0.0 rounds a NULL of DECIMAL(5,5) to -1 digits to 0.

@@ -424,7 +424,9 @@ def grouped_query(random, table):
         # A number alone would be a position.
         if node.varies and node.sql not in [key.sql for key in keys]:
             keys.append(node)
-    key_nodes = [Node(key.sql, key.ty, lambda group, index=index: group.keys[index], tags=key.tags, varies=True) for index, key in enumerate(keys)]
+    # A key of -0.0 is 0.0 here, and stays what it was in DuckDB.
+    zero = lambda key: {e.ZERO} if key.ty == DOUBLE else set()
+    key_nodes = [Node(key.sql, key.ty, lambda group, index=index: group.keys[index], tags=key.tags | zero(key), varies=True) for index, key in enumerate(keys)]
     aggregates = []
     for _ in range(random.randint(1, 4)):
         try:
