@@ -35,15 +35,15 @@ class Query:
         return "".join(parts)
 
     def sql(self, more_order=""):
-        """`more_order` is for DuckDB: it makes the order of ties sure, and DuckDB takes no ORDER BY of more than the
-        items beside GROUP BY ALL."""
+        """`more_order` is for DuckDB: it makes the order of ties sure, and beside GROUP BY ALL, DuckDB takes no ORDER
+        BY of more than the items, and groups by the columns of HAVING too."""
         items = ", ".join(node.sql if alias is None else f"{node.sql} AS {alias}" for node, alias in self.items)
         text = f"SELECT {'*' if self.star else items} FROM input"
         if self.where:
             text += f" WHERE {self.where.sql}"
         grouping = self.grouping
         if grouping:
-            by = grouping.plain().by if more_order and grouping.order else grouping.by
+            by = grouping.plain().by if more_order and (grouping.order or grouping.having) else grouping.by
             if by:
                 text += f" GROUP BY {by}"
             if grouping.having:
