@@ -46,7 +46,7 @@ pub(super) struct Fold<'fold, 'run> {
     tally: &'fold mut Tally,
     log: &'fold Log,
     query: &'fold str,
-    /// Works a piece again, up to the record that fills LIMIT.
+    /// Works what the others left of a piece, or a piece again, up to the record that fills LIMIT.
     again: Worker<'run>,
     /// Rows that LIMIT still allows; `None` without one.
     rows_left: Option<u64>,
@@ -81,6 +81,11 @@ impl<'fold, 'run> Fold<'fold, 'run> {
         } else {
             Flow::GoOn
         }
+    }
+
+    /// The worker of what the others left, with the state that it gathered.
+    pub(super) fn into_worker(self) -> Worker<'run> {
+        self.again
     }
 
     /// Adds the answer for the next piece; what the worker left of it is worked here.

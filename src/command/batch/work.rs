@@ -88,7 +88,7 @@ pub(super) struct Worked {
     pub(super) rejected: Vec<Rejected>,
     /// Output rows of a row-wise query, encoded: one for each record used.
     pub(super) rows: Vec<u8>,
-    /// Where the rest of the piece starts, when these rows are enough for one part.
+    /// Where the rest of the piece starts, when this is enough for one part.
     pub(super) rest: Option<Cursor>,
     /// Why the run must end at this piece, once all before it are settled.
     pub(super) stopped: Option<Stopped>,
@@ -216,7 +216,7 @@ impl<'run> Worker<'run> {
         };
         let mut cursor = from;
         while !piece.is_done(&cursor) {
-            if worked.rows.len() >= limits::PART_ROWS_BYTES {
+            if worked.is_enough() {
                 worked.rest = Some(cursor);
                 break;
             }
@@ -396,6 +396,11 @@ struct Mark {
 }
 
 impl Worked {
+    /// Whether it holds as much as a part may, so that neither long rows nor bad records pile up.
+    fn is_enough(&self) -> bool {
+        self.rows.len() >= limits::PART_ROWS_BYTES || self.rejected.len() >= limits::PART_REJECTED
+    }
+
     fn mark(&self) -> Mark {
         Mark {
             counts: self.counts,
