@@ -126,7 +126,13 @@ impl Refusal {
             return (kind, advice.to_owned());
         }
         match self.status {
-            403 => (Kind::Denied, self.missing_right(call)),
+            403 => {
+                let mut advice = self.missing_right(call);
+                if !client.settings.endpoint.is_aws() {
+                    advice.push_str("; some stores say the same of wrong keys");
+                }
+                (Kind::Denied, advice)
+            }
             401 => (
                 Kind::Denied,
                 "give credentials that this store knows".into(),

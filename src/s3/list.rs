@@ -84,24 +84,28 @@ impl Client {
                 Ok(body) => {
                     return self
                         .document(&body, &call, "ListBucketResult")
-                        .map_err(|error| at(error, self.uri(prefix)));
+                        .map_err(|error| at(error, &self.uri(""), prefix));
                 }
                 // A page that breaks off is asked for again like one that never came.
                 Err(trouble @ Trouble::Lost(_)) if attempt < self.settings.attempts => {
                     if !self.pause(attempt, Some(&trouble), stop) {
-                        return Err(at(trouble.into_error(), self.uri(prefix)));
+                        return Err(at(trouble.into_error(), &self.uri(""), prefix));
                     }
                     attempt += 1;
                 }
-                Err(trouble) => return Err(at(trouble.into_error(), self.uri(prefix))),
+                Err(trouble) => return Err(at(trouble.into_error(), &self.uri(""), prefix)),
             }
         }
     }
 }
 
-/// The error, at what was listed.
-fn at(error: Error, uri: String) -> Error {
-    error.at_uri(uri)
+/// An error of the bucket, at what was listed of it; another one, such as of the credentials, keeps its place.
+fn at(error: Error, bucket: &str, prefix: &str) -> Error {
+    let place = error.detail().place.as_ref();
+    match place.is_some_and(|place| place.uri == bucket) {
+        true => error.at_uri(format!("{bucket}{prefix}")),
+        false => error,
+    }
 }
 
 fn listed(contents: &Element) -> Option<Listed> {

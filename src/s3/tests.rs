@@ -994,3 +994,15 @@ fn f009_no_credentials_at_all() {
         "{text}"
     );
 }
+
+#[test]
+fn an_error_of_a_listing_is_at_what_was_listed_or_where_it_arose() {
+    let (refused, _) = client(vec![error(403, "AccessDenied")], Side::Input, 1);
+    let error = refused.list("p/", &stop(), |_| Ok(())).unwrap_err();
+    assert!(error.to_string().contains("s3://bucket/p/:"), "{error}");
+    let (mut without, _) = client(vec![], Side::Input, 1);
+    let (credentials, ..) = container(vec![answer(500, &[], "")], None);
+    without.settings.access = Access::Signed(Arc::new(credentials));
+    let error = without.list("p/", &stop(), |_| Ok(())).unwrap_err();
+    assert!(error.to_string().contains(URL), "{error}");
+}
