@@ -69,6 +69,8 @@ pub const STACK_BYTES: usize = 8 << 20;
 pub const FIRST_BATCH_ROWS: usize = 128;
 /// Encoded rows that end a part of a chunk, so that long rows of a row-wise query cannot pile up.
 pub const PART_ROWS_BYTES: usize = 2 << 20;
+/// Bad records that end a part of a chunk: what is kept of so many tiny ones weighs about as much.
+pub const PART_REJECTED: usize = 4_096;
 /// Chunks under way for each worker: one being worked on, one waiting.
 pub const CHUNKS_PER_WORKER: usize = 2;
 /// Log lines that may wait for a slow reader of standard output; more are dropped and counted (SPEC 9).

@@ -127,9 +127,14 @@ impl Reason {
             Reason::RepeatedKey(_) => "it twice".into(),
             Reason::NoRecord => "another value".into(),
             Reason::LoneSurrogate => "half of one".into(),
-            Reason::NotJsonNumber { found } | Reason::Value { found, .. } => format!("{found:?}"),
+            Reason::NotJsonNumber { found } | Reason::Value { found, .. } => quoted(found),
         }
     }
+}
+
+/// In quotes. Control characters were escaped when the value was cut.
+fn quoted(found: &str) -> String {
+    format!("\"{}\"", found.replace('"', "\\\""))
 }
 
 impl fmt::Display for Reason {

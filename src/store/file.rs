@@ -188,8 +188,12 @@ impl FileStore {
         let above = path.parent().ok_or(io::ErrorKind::NotFound)?;
         self.make_directory(above)?;
         match fs::create_dir(path) {
-            // Another run made it at the same moment.
-            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+            // Another run made it at the same moment, or it is something else.
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
+                if !path.is_dir() {
+                    return Err(io::ErrorKind::NotADirectory.into());
+                }
+            }
             Err(cause) => return Err(cause),
             Ok(()) => {}
         }

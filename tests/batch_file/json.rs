@@ -177,3 +177,15 @@ fn f078_a_column_that_no_record_has() {
         "no record at all"
     );
 }
+
+/// Long rows end a part of a chunk; what only the rest of the chunk has was once said to be in no record.
+#[test]
+fn f078_a_column_that_only_the_rest_of_a_chunk_has() {
+    let place = Place::new("f078-rest");
+    let long = format!("{{\"a\":\"{}\"}}\n", "x".repeat(1_700));
+    place.put("in.ndjson", long.repeat(260) + "{\"b\":1}\n");
+    let query = "SELECT a, a AS c, a AS d, a AS e, a AS f, a AS g, a AS h, b FROM input";
+    let ended = Job::ndjson(&place, "in.ndjson", "a VARCHAR, b BIGINT", query).run();
+    assert!(ended.rollup().ends_with(",1\n"));
+    assert!(ended.told("warning").is_empty());
+}

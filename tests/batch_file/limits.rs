@@ -81,6 +81,24 @@ fn f058_a_container_of_64_mib() {
     std::fs::remove_file(place.path("in.ndjson")).unwrap();
 }
 
+/// What is kept of bad records is many times their size where they are tiny, so that a chunk of them is a lot.
+#[test]
+fn f058_f127_tiny_bad_records_do_not_pile_up() {
+    let place = Place::new("f058-rejected");
+    place.put("in.ndjson", "1\n".repeat(150_000) + "{\"a\":1}\n");
+    let job = Job::ndjson(
+        &place,
+        "in.ndjson",
+        "a BIGINT",
+        "SELECT sum(a) AS s FROM input",
+    )
+    .with("ON_BAD_RECORD", "reject:150000");
+    let ended = job.run();
+    assert_eq!(ended.rollup(), "s\n1\n");
+    let peak = ended.summary()["peak_memory_bytes"].as_u64().unwrap();
+    assert!(peak < 32 * MIB, "{peak}");
+}
+
 #[test]
 fn f055_the_longest_record_and_one_byte_more() {
     let place = Place::new("f055");

@@ -23,7 +23,7 @@ impl Disk {
         let path_text = path.to_str().unwrap();
         let is_mounted =
             is_root() && can_run("mount", &["-t", "tmpfs", "-o", &size, "none", path_text]);
-        is_mounted.then_some(Self(path))
+        is_mounted.then(|| Self(path))
     }
 
     /// Writes until nothing more fits.
@@ -107,7 +107,7 @@ fn f110_no_permission() {
         fs::set_permissions(&out, fs::Permissions::from_mode(mode)).unwrap();
         let job = job.clone().named(name);
         let Some(command) = surroundings::as_nobody(&place, &job, &[]) else {
-            return skipped("f110", "not root, or no setpriv");
+            return skipped("f110", "no setpriv");
         };
         let ended = job.run_as(command);
         ended.refused(74);
@@ -128,8 +128,8 @@ fn f110_what_is_in_the_way() {
     let job = Job::range(&place, "0..9", COUNT);
     let before = snapshot(&place.path(""));
     for (output, run_id, found) in [
-        ("file", "run", "File exists"),
-        ("file/below", "run", "File exists"),
+        ("file", "run", "not a directory"),
+        ("file/below", "run", "not a directory"),
         ("out", "run-file", "a file"),
         ("out", "run-link", "a symbolic link"),
         ("out", "run-dangling", "a symbolic link"),

@@ -96,7 +96,12 @@ fn check_bad(name: &str, ended: &[Ended], want: &str) {
     for ended in ended {
         assert_eq!(ended.code, 65, "{name}: {}", ended.summary());
         assert_text(&ended.why(), want, name);
-        assert_eq!(ended.failure()["phase"], "reading", "{name}");
+        let failure = ended.failure();
+        assert_eq!(failure["phase"], "reading", "{name}");
+        // All before it went somewhere, and it was read.
+        let count = |place: &str| failure["records"][place].as_u64().unwrap();
+        let settled = count("used") + count("filtered") + count("rejected");
+        assert_eq!(count("read"), settled + 1, "{name}: {failure}");
     }
     let [one, five] = ended else { return };
     let counts = |ended: &Ended| ended.failure()["records"].clone();

@@ -18,7 +18,7 @@ REMAINDER = "DECIMAL %"
 MIXED = "decimals of different scales meet"
 TEXT_CAST = "text to number or time"
 TIE = "ties of arg_min, arg_max"
-ZERO = "which zero is the least"
+ZERO = "which zero a group has"
 TO_DECIMAL = "DOUBLE to DECIMAL"
 APPROX = "within 1e-12"
 # DuckDB 2.0.0 rounds a NULL of DECIMAL(5,5) to -1 digits to 0.
@@ -235,6 +235,11 @@ def compute_exact(op, left, right, sql):
 def negative(arg):
     if arg.ty == DOUBLE:
         return strict(f"(- {arg.sql})", DOUBLE, lambda x: -x, [arg])
+    if arg.constant is not None:
+        # A literal and its sign are one, of the smallest type that holds it.
+        value, literal = -arg.constant, integer(-arg.constant)
+        ty = arg.ty if arg.ty[0] == "DECIMAL" else literal.ty
+        return Node(f"(- {arg.sql})", ty, lambda _: value, [arg], constant=value)
     return strict(f"(- {arg.sql})", arg.ty, lambda x: model.fits(-x, arg.ty), [arg])
 
 

@@ -35,15 +35,15 @@ class Query:
         return "".join(parts)
 
     def sql(self, more_order=""):
-        """`more_order` is for DuckDB: it makes the order of ties sure, and DuckDB takes no ORDER BY of more than the
-        items beside GROUP BY ALL."""
+        """`more_order` is for DuckDB: it makes the order of ties sure, and beside GROUP BY ALL, DuckDB takes no ORDER
+        BY of more than the items, and groups by the columns of HAVING too."""
         items = ", ".join(node.sql if alias is None else f"{node.sql} AS {alias}" for node, alias in self.items)
         text = f"SELECT {'*' if self.star else items} FROM input"
         if self.where:
             text += f" WHERE {self.where.sql}"
         grouping = self.grouping
         if grouping:
-            by = grouping.plain().by if more_order and grouping.order else grouping.by
+            by = grouping.plain().by if more_order and (grouping.order or grouping.having) else grouping.by
             if by:
                 text += f" GROUP BY {by}"
             if grouping.having:
@@ -424,7 +424,9 @@ def grouped_query(random, table):
         # A number alone would be a position.
         if node.varies and node.sql not in [key.sql for key in keys]:
             keys.append(node)
-    key_nodes = [Node(key.sql, key.ty, lambda group, index=index: group.keys[index], tags=key.tags, varies=True) for index, key in enumerate(keys)]
+    # A key of -0.0 is 0.0 here, and stays what it was in DuckDB.
+    zero = lambda key: {e.ZERO} if key.ty == DOUBLE else set()
+    key_nodes = [Node(key.sql, key.ty, lambda group, index=index: group.keys[index], tags=key.tags | zero(key), varies=True) for index, key in enumerate(keys)]
     aggregates = []
     for _ in range(random.randint(1, 4)):
         try:

@@ -93,7 +93,7 @@ fn f105_an_empty_environment_and_a_directory_of_no_use() {
             "HOME=/nonexistent",
         ],
     ) {
-        None => skipped("f105", "not root, or no setpriv"),
+        None => skipped("f105", "no setpriv"),
         Some(command) => assert_eq!(closed.run_as(command).rollup(), "s\n3\n"),
     }
 }

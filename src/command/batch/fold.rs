@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::outputs::Outputs;
 use super::rejected::Rejected;
-use super::work::{Counts, Piece, Stopped, Task, Worked, Worker};
+use super::work::{Counts, Piece, Room, Stopped, Task, Worked, Worker};
 use crate::config::values::OnBadRecord;
 use crate::decode::Fault;
 use crate::error::{Error, Kind, Place, Result};
@@ -46,7 +46,8 @@ pub(super) struct Fold<'fold, 'run> {
     tally: &'fold mut Tally,
     log: &'fold Log,
     query: &'fold str,
-    /// Works a piece again, up to the record that fills LIMIT.
+    /// Works what the others left of a piece, or a piece again, up to the record that fills LIMIT
+    /// or is one bad record too many.
     again: Worker<'run>,
     /// Rows that LIMIT still allows; `None` without one.
     rows_left: Option<u64>,
@@ -83,6 +84,11 @@ impl<'fold, 'run> Fold<'fold, 'run> {
         }
     }
 
+    /// The worker of what the others left, with the state that it gathered.
+    pub(super) fn into_worker(self) -> Worker<'run> {
+        self.again
+    }
+
     /// Adds the answer for the next piece; what the worker left of it is worked here.
     ///
     /// Errors: 65, for the first record in input order that ends the run; those of the artifacts.
@@ -106,15 +112,15 @@ impl<'fold, 'run> Fold<'fold, 'run> {
 
     /// Adds a part of a piece before which `before` records of the object were read.
     fn part(&mut self, piece: &Piece, mut worked: Worked, before: u64) -> Result<Flow> {
-        let is_enough = |rows_left: &u64| worked.counts.used >= *rows_left;
-        if let Some(rows_left) = self.rows_left.filter(is_enough) {
-            worked = self.again.work_to_limit(piece, worked.from, rows_left);
+        let room = self.room();
+        if !room.is_left(&worked) {
+            worked = self.again.work_within(piece, worked.from, room);
         }
+        self.count(piece, worked.counts);
         for rejected in &worked.rejected {
             self.reject(rejected, piece, before)?;
         }
         self.outputs.rows(&worked.rows, worked.counts.used)?;
-        self.count(piece, worked.counts);
         if let Some(stopped) = worked.stopped {
             return Err(self.lift(stopped, piece, before));
         }
@@ -123,6 +129,17 @@ impl<'fold, 'run> Fold<'fold, 'run> {
             self.tally.whole = piece.input();
         }
         Ok(flow)
+    }
+
+    fn room(&self) -> Room {
+        Room {
+            rows: self.rows_left.unwrap_or(u64::MAX),
+            rejected: match self.task.on_bad_record {
+                OnBadRecord::Reject { limit } => limit - self.tally.records.rejected,
+                // The worker stops at the first.
+                OnBadRecord::Fail => u64::MAX,
+            },
+        }
     }
 
     fn count(&mut self, piece: &Piece, counts: Counts) {

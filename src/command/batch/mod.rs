@@ -100,10 +100,11 @@ impl Work<'_> {
             &self.context.log,
             self.query,
         );
-        let workers = match fold.flow() {
+        let mut workers = match fold.flow() {
             Flow::Filled => Vec::new(),
             Flow::GoOn => lanes::drive(self.task, threads, &mut feed, &mut fold, stop)?,
         };
+        workers.push(fold.into_worker());
         warnings::tell(self.task, &workers, tally.records, &self.context.log);
 
         tally.phase = "grouping";

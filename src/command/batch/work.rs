@@ -88,7 +88,7 @@ pub(super) struct Worked {
     pub(super) rejected: Vec<Rejected>,
     /// Output rows of a row-wise query, encoded: one for each record used.
     pub(super) rows: Vec<u8>,
-    /// Where the rest of the piece starts, when these rows are enough for one part.
+    /// Where the rest of the piece starts, when this is enough for one part.
     pub(super) rest: Option<Cursor>,
     /// Why the run must end at this piece, once all before it are settled.
     pub(super) stopped: Option<Stopped>,
@@ -216,7 +216,7 @@ impl<'run> Worker<'run> {
         };
         let mut cursor = from;
         while !piece.is_done(&cursor) {
-            if worked.rows.len() >= limits::PART_ROWS_BYTES {
+            if worked.is_enough() {
                 worked.rest = Some(cursor);
                 break;
             }
@@ -229,7 +229,7 @@ impl<'run> Worker<'run> {
                 }
                 Err(_) => {
                     worked.back_to(mark);
-                    self.one_by_one(piece, start, u64::MAX, &mut worked);
+                    self.one_by_one(piece, start, Room::NO_END, &mut worked);
                     let unexplained =
                         || Stopped::Defect("a batch that failed, and no record of it");
                     worked.stopped.get_or_insert_with(unexplained);
@@ -242,13 +242,13 @@ impl<'run> Worker<'run> {
         worked
     }
 
-    /// Works a piece from `from` on to the record that gives the last of `rows` rows.
-    pub(super) fn work_to_limit(&mut self, piece: &Piece, from: Cursor, rows: u64) -> Worked {
+    /// Works a piece from `from` on to the record that is the last of what `room` there is, or one too many.
+    pub(super) fn work_within(&mut self, piece: &Piece, from: Cursor, room: Room) -> Worked {
         let mut worked = Worked {
             from,
             ..Worked::default()
         };
-        self.one_by_one(piece, from, rows, &mut worked);
+        self.one_by_one(piece, from, room, &mut worked);
         worked
     }
 
@@ -270,9 +270,9 @@ impl<'run> Worker<'run> {
         self.decoder.as_ref().map(Decoder::saw_value)
     }
 
-    /// Record by record, until something stops the piece, `rows` records are used, or it ends.
-    fn one_by_one(&mut self, piece: &Piece, mut cursor: Cursor, rows: u64, worked: &mut Worked) {
-        while worked.counts.used < rows && worked.stopped.is_none() && !piece.is_done(&cursor) {
+    /// Record by record, until something stops the piece, there is no room, or it ends.
+    fn one_by_one(&mut self, piece: &Piece, mut cursor: Cursor, room: Room, worked: &mut Worked) {
+        while room.is_left(worked) && worked.stopped.is_none() && !piece.is_done(&cursor) {
             worked.stopped = self.step(piece, &mut cursor, 1, worked).err();
         }
     }
@@ -387,6 +387,28 @@ impl<'run> Worker<'run> {
     }
 }
 
+/// What a run may still take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// Rows that LIMIT still allows.
+    pub(super) rows: u64,
+    /// Bad records that ON_BAD_RECORD still allows; the one after them ends the run.
+    pub(super) rejected: u64,
+}
+
+impl Room {
+    /// For what nothing bounds.
+    pub(super) const NO_END: Self = Self {
+        rows: u64::MAX,
+        rejected: u64::MAX,
+    };
+
+    /// Whether there is room for more after `worked`.
+    pub(super) fn is_left(self, worked: &Worked) -> bool {
+        worked.counts.used < self.rows && count(worked.rejected.len()) <= self.rejected
+    }
+}
+
 /// How far a part had come.
 #[derive(Clone, Copy)]
 struct Mark {
@@ -396,6 +418,11 @@ struct Mark {
 }
 
 impl Worked {
+    /// Whether it holds as much as a part may, so that neither long rows nor bad records pile up.
+    fn is_enough(&self) -> bool {
+        self.rows.len() >= limits::PART_ROWS_BYTES || self.rejected.len() >= limits::PART_REJECTED
+    }
+
     fn mark(&self) -> Mark {
         Mark {
             counts: self.counts,

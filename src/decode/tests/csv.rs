@@ -341,7 +341,7 @@ fn f065_utf8() {
         (
             "in a number",
             b"a,b\nx,\xff\n",
-            &["4!1:expected BIGINT (not a number), found \"\\\\xff\""],
+            &["4!1:expected BIGINT (not a number), found \"\\xff\""],
         ),
         ("in one that is not", b"c,a,b\n\xff,x,1\n", &["6:x|1"]),
         ("good", "a,b\näöü€😀,1\n".as_bytes(), &["4:äöü€😀|1"]),
