@@ -18,8 +18,8 @@ const MS: fn(u64) -> Duration = Duration::from_millis;
 
 /// Time-outs that a test can wait for.
 const SHORT: Limits = Limits {
-    resolve: Duration::from_millis(300),
-    connect: Duration::from_millis(300),
+    resolve: Duration::from_millis(800),
+    connect: Duration::from_millis(800),
     silence: Duration::from_millis(300),
     pace: Some((1_000, Duration::from_millis(400))),
     whole: None,
@@ -467,6 +467,7 @@ fn f108_a_stop_cuts_every_wait() {
     });
     let long = Limits {
         silence: Duration::from_secs(20),
+        pace: None,
         ..SHORT
     };
     let (url, client) = (server.url(), client());

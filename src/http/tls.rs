@@ -1,5 +1,6 @@
 //! TLS 1.2 and 1.3: which roots are trusted, and what a failure means (FAULTS 20 to 23).
 
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -17,8 +18,15 @@ use crate::error::{Error, Kind, Result};
 const BUNDLE_BYTES: u64 = 4 << 20;
 
 /// The settings of every TLS connection of a run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Trust(Arc<ClientConfig>);
+
+/// Nothing of it: rustls's own would bring the text of all its types into the binary.
+impl fmt::Debug for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Trust")
+    }
+}
 
 impl Trust {
     /// Mozilla's roots, as they were when windrow was built.
@@ -127,7 +135,7 @@ pub(super) fn failure(error: &rustls::Error) -> Failure {
 /// 77, with the cause by its name.
 fn distrust(cause: &CertificateError) -> Failure {
     // webpki's name for an authority's own certificate, which is what most self-signed ones say that they are.
-    let is_self_signed = format!("{cause:?}").contains("CaUsedAsEndEntity");
+    let is_self_signed = cause.to_string().contains("CaUsedAsEndEntity");
     let is_expired = matches!(
         cause,
         CertificateError::Expired | CertificateError::ExpiredContext { .. }
