@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::value::timestamp::utc;
-use line::{for_terminal, json_line};
+use line::{Whose, for_terminal, json_line};
 use writer::{Form, Line, Outputs, Writer};
 
 /// A handle to the log of a run; cheap to clone.
@@ -59,6 +59,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     form: Form,
     run_id: OnceLock<String>,
+    task_arn: OnceLock<String>,
     lines: SyncSender<Line>,
     /// Lines handed over and not yet written.
     waiting: AtomicUsize,
@@ -160,6 +161,7 @@ impl Log {
             clock,
             form,
             run_id: OnceLock::new(),
+            task_arn: OnceLock::new(),
             lines,
             waiting: AtomicUsize::new(0),
             dropped: AtomicU64::new(0),
@@ -179,6 +181,11 @@ impl Log {
     /// Puts this RUN_ID into every line from now on. The first call counts.
     pub fn name_run(&self, run_id: &str) {
         let _ = self.0.run_id.set(run_id.to_owned());
+    }
+
+    /// Puts this task into every line from now on. The first call counts.
+    pub fn name_task(&self, task_arn: &str) {
+        let _ = self.0.task_arn.set(task_arn.to_owned());
     }
 
     /// Writes `event` down, or counts it as dropped.
@@ -253,7 +260,7 @@ pub fn last_words(clock: &dyn Clock, error: &Error) {
         } => for_terminal(&last.message) + "\n",
         Outputs {
             form: Form::Json, ..
-        } => json_line(&utc(clock.wall_us()), None, &last),
+        } => json_line(&utc(clock.wall_us()), Whose::default(), &last),
     };
     // There is nowhere left to say that this failed.
     let _ = Outputs::standard().out.write_all(line.as_bytes());
@@ -269,7 +276,11 @@ impl Shared {
             Form::Terminal => for_terminal(&event.message) + "\n",
             Form::Json => {
                 let timestamp = utc(self.clock.wall_us());
-                json_line(&timestamp, self.run_id.get().map(String::as_str), event)
+                let whose = Whose {
+                    run_id: self.run_id.get().map(String::as_str),
+                    task_arn: self.task_arn.get().map(String::as_str),
+                };
+                json_line(&timestamp, whose, event)
             }
         }
     }

@@ -48,7 +48,7 @@ enum Words {
 enum Command {
     Batch(Box<Config>),
     Check(Box<Config>),
-    Verify(String),
+    Verify(verify::Target),
     Print(String),
 }
 
@@ -61,7 +61,7 @@ impl Command {
         Ok(match words {
             Words::Batch => Self::Batch(config()?),
             Words::Check => Self::Check(config()?),
-            Words::Verify(uri) => Self::Verify(uri),
+            Words::Verify(uri) => Self::Verify(verify::Target::parse(&uri, &Raw::read())?),
             Words::Help => Self::Print(variables::help()),
             Words::Version => Self::Print(format!("windrow {}\n", env!("CARGO_PKG_VERSION"))),
         })
@@ -81,7 +81,7 @@ impl Command {
         match self {
             Self::Batch(config) => batch::run(context, *config),
             Self::Check(config) => check::run(context, *config),
-            Self::Verify(uri) => verify::run(context, &uri),
+            Self::Verify(target) => verify::run(context, &target),
             Self::Print(text) => {
                 context.log.document(text)?;
                 Ok(Outcome::Printed)

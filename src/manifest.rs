@@ -9,6 +9,7 @@ use crate::digest::{Digest, sha256};
 use crate::error::{Error, Kind, Place, Result};
 use crate::limits::MANIFEST_BYTES;
 use crate::store::destination::OpenUpload;
+use crate::task::Task;
 
 pub use crate::value::timestamp::utc;
 
@@ -107,8 +108,8 @@ pub struct Manifest {
     pub query: String,
     /// SHA-256 of that text.
     pub query_sha256: Digest,
-    /// null: this version does not read the ECS task's document.
-    pub task: (),
+    /// The ECS task that the run is in; null outside of one.
+    pub task: Option<Task>,
     /// What was read.
     pub inputs: Inputs,
     /// null: this version runs no shards.
@@ -437,7 +438,7 @@ mod tests {
             config: Map::new(),
             query: "SELECT 1".to_owned(),
             query_sha256: sha256(b"SELECT 1"),
-            task: (),
+            task: None,
             inputs: Inputs {
                 count: 1,
                 bytes: 5,

@@ -71,7 +71,7 @@ fn text(config: &Config) -> Result<String> {
 
 fn not_read(config: &Config) -> Vec<&'static str> {
     let mut names = Vec::new();
-    if let Input::Files {
+    if let Input::Objects {
         columns: Text::Uri(_),
         ..
     } = config.input

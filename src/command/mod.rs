@@ -2,4 +2,5 @@
 
 pub mod batch;
 pub mod check;
+mod stores;
 pub mod verify;

@@ -4,16 +4,18 @@
 //! not recomputed.
 
 use std::io::Read;
-use std::path::Path;
 
 use serde::Deserialize;
 
+use super::stores::Stores;
+use crate::config::raw::Raw;
+use crate::config::uri::OutputUri;
+use crate::config::{S3, problem};
 use crate::digest::Sha256;
 use crate::error::{Error, Kind, Result, shown};
 use crate::limits::MANIFEST_BYTES;
 use crate::manifest::{FAILURE, FORMAT, INTERRUPTED, MANIFEST, Mode, Receipt};
 use crate::stop::Stop;
-use crate::store::file::FileStore;
 use crate::store::{Pattern, Store, lifted};
 use crate::supervise::{Context, Outcome};
 
@@ -67,14 +69,54 @@ struct Document {
     artifacts: Vec<Receipt>,
 }
 
+/// What is to be verified.
+#[derive(Debug)]
+pub struct Target {
+    /// The run's directory or prefix.
+    place: OutputUri,
+    /// Its document, where the URI gives it.
+    document: Option<&'static str>,
+    /// How buckets are reached, where it is in one.
+    s3: Option<S3>,
+}
+
+impl Target {
+    /// What `uri` names: the run's directory or prefix, or its `manifest.json`, `interrupted.json` or `failure.json`.
+    ///
+    /// # Errors
+    /// 64 for what is no such URI; 78 for AWS settings that cannot be used.
+    pub fn parse(uri: &str, raw: &Raw) -> Result<Self> {
+        let (place, document) = place(uri)?;
+        let s3 = match &place {
+            OutputUri::File(_) => None,
+            OutputUri::S3(_) => {
+                let s3 = S3::for_reading(raw).map_err(|problems| problem::report(&problems))?;
+                Some(s3)
+            }
+        };
+        Ok(Self {
+            place,
+            document,
+            s3,
+        })
+    }
+}
+
 /// The command: prints a line for each artifact that differs and one for the whole.
 ///
 /// # Errors
 /// 65 where an artifact differs, naming the first; those of [`verify`].
-pub fn run(context: &Context, uri: &str) -> Result<Outcome> {
-    let verified = verify(uri, &context.stop, &mut |artifact| {
-        context.log.progress(|| format!("read {artifact}"));
-    })?;
+pub fn run(context: &Context, target: &Target) -> Result<Outcome> {
+    let stores = Stores::new(context, target.s3.as_ref())?;
+    let store = stores.output(&target.place)?;
+    let verified = verify(
+        store.as_ref(),
+        target.document,
+        &context.stop,
+        &mut |artifact| {
+            context.log.progress(|| format!("read {artifact}"));
+        },
+    )?;
     let differing = verified
         .differences
         .iter()
@@ -89,14 +131,21 @@ pub fn run(context: &Context, uri: &str) -> Result<Outcome> {
     }
 }
 
-/// Verifies the run at `uri`: its directory, or its `manifest.json`, `interrupted.json` or `failure.json`. `checked` is
-/// called after each artifact, with its URI.
+/// Verifies the run in `store` by its document, the one that is there where none is named. `checked` is called after
+/// each artifact, with its URI.
 ///
 /// # Errors
-/// 66 where there is no such document; 65 where it cannot be read as one, or more than one is there; 64 for a URI that
-/// this version does not read; the store's own. What differs is no error here but in [`Verified::differences`].
-pub fn verify(uri: &str, stop: &Stop, checked: &mut dyn FnMut(&str)) -> Result<Verified> {
-    let (store, name) = locate(uri, stop)?;
+/// 66 where there is no such document; 65 where it cannot be read as one, or more than one is there; the store's own. What differs is no error here but in [`Verified::differences`].
+pub fn verify(
+    store: &dyn Store,
+    document: Option<&'static str>,
+    stop: &Stop,
+    checked: &mut dyn FnMut(&str),
+) -> Result<Verified> {
+    let name = match document {
+        Some(name) => name,
+        None => self::document(store, stop)?,
+    };
     let uri = store.uri(name);
     let opened = store
         .open(name, None, stop)?
@@ -109,7 +158,7 @@ pub fn verify(uri: &str, stop: &Stop, checked: &mut dyn FnMut(&str)) -> Result<V
         differences: Vec::new(),
     };
     for artifact in &document.artifacts {
-        match compare(&store, artifact, stop) {
+        match compare(store, artifact, stop) {
             Ok(()) => {
                 verified.artifacts = verified.artifacts.saturating_add(1);
                 verified.bytes = verified.bytes.saturating_add(artifact.bytes);
@@ -122,32 +171,37 @@ pub fn verify(uri: &str, stop: &Stop, checked: &mut dyn FnMut(&str)) -> Result<V
     Ok(verified)
 }
 
-/// The run's directory as a store, and the document in it.
-fn locate(uri: &str, stop: &Stop) -> Result<(FileStore, &'static str)> {
-    let path = uri
-        .strip_prefix("file:///")
-        .and_then(|_| uri.strip_prefix("file://"))
-        .ok_or_else(|| {
+/// The run's directory or prefix, and its document's name where the URI gives it.
+fn place(uri: &str) -> Result<(OutputUri, Option<&'static str>)> {
+    let run = uri.trim_end_matches('/');
+    let (run, document) = match run.rsplit_once('/') {
+        Some((directory, name)) if DOCUMENTS.contains(&name) => (directory, Some(name)),
+        Some(_) | None => (run, None),
+    };
+    let document = document.and_then(|name| DOCUMENTS.into_iter().find(|known| *known == name));
+    OutputUri::parse(run)
+        .map(|place| (place, document))
+        .map_err(|fault| {
             Error::new(
                 Kind::Usage,
                 "verifying",
-                "file:///absolute/path of a run or of its document (other stores are not built yet)",
+                "file:///absolute/path or s3://bucket/prefix of a run, or of its document",
                 shown(uri.as_bytes(), 256),
-                "give the URI that the `committed` event names",
+                format!(
+                    "give the URI that the `committed` event names ({})",
+                    fault.expected
+                ),
             )
-        })?;
-    let path = path.trim_end_matches('/');
-    if let Some((directory, name)) = path.rsplit_once('/')
-        && let Some(name) = DOCUMENTS.into_iter().find(|known| *known == name)
-    {
-        return Ok((FileStore::output(Path::new(directory)), name));
-    }
-    let store = FileStore::output(Path::new(path));
+        })
+}
+
+/// The document of the run in `store`.
+fn document(store: &dyn Store, stop: &Stop) -> Result<&'static str> {
     let entries = store.list(&Pattern::below(""), stop)?;
     let is_there = |name: &str| entries.iter().any(|entry| entry.key == name);
     let mut there = DOCUMENTS.into_iter().filter(|name| is_there(name));
     match (there.next(), there.next()) {
-        (Some(name), None) => Ok((store, name)),
+        (Some(name), None) => Ok(name),
         (Some(one), Some(two)) => Err(Error::new(
             Kind::Data,
             "verifying",
@@ -236,7 +290,10 @@ mod tests {
 
     use super::*;
     use crate::clock::ManualClock;
+    use std::path::Path;
+
     use crate::digest::sha256;
+    use crate::store::file::FileStore;
     use crate::store::scratch::Scratch;
 
     fn stop() -> Stop {
@@ -258,7 +315,13 @@ mod tests {
 
     fn check(uri: &str) -> std::result::Result<(u64, Vec<String>), Kind> {
         let mut seen = 0;
-        let verified = verify(uri, &stop(), &mut |_| seen += 1).map_err(|error| error.kind())?;
+        let target = Target::parse(uri, &Raw::default()).map_err(|error| error.kind())?;
+        let OutputUri::File(place) = &target.place else {
+            panic!("files")
+        };
+        let store = FileStore::output(Path::new(place.path()));
+        let verified = verify(&store, target.document, &stop(), &mut |_| seen += 1)
+            .map_err(|error| error.kind())?;
         let differing: Vec<String> = verified
             .differences
             .iter()

@@ -45,7 +45,7 @@ fn manifest(claim: &Claim, artifacts: Vec<manifest::Receipt>) -> Manifest {
         config: serde_json::Map::new(),
         query: "SELECT 1".to_owned(),
         query_sha256: sha256(b"SELECT 1"),
-        task: (),
+        task: None,
         inputs: Inputs {
             count: 1,
             bytes: 10,

@@ -167,6 +167,25 @@ impl Aws {
     }
 }
 
+/// The name of a region.
+///
+/// # Errors
+/// That it is none.
+pub(super) fn region(text: &str) -> Result<String, Fault> {
+    let is_label = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    match text.len() <= 63 && text.bytes().all(is_label) {
+        true => Ok(text.to_owned()),
+        false => {
+            let found = redact::uri(text);
+            Err(Fault::new(
+                "a region such as eu-central-1",
+                found,
+                "correct it",
+            ))
+        }
+    }
+}
+
 struct Reader<'a> {
     raw: &'a Raw,
     problems: Vec<Problem>,
@@ -190,15 +209,13 @@ impl<'a> Reader<'a> {
             let Some(region) = self.text(name) else {
                 continue;
             };
-            let is_label =
-                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-            if region.len() > 63 || !region.bytes().all(is_label) {
-                let found = redact::uri(region);
-                let fault = Fault::new("a region such as eu-central-1", found, "correct it");
-                self.refuse(name, fault);
-                return None;
-            }
-            return Some(region.to_owned());
+            return match self::region(region) {
+                Ok(region) => Some(region),
+                Err(fault) => {
+                    self.refuse(name, fault);
+                    None
+                }
+            };
         }
         None
     }

@@ -37,10 +37,27 @@ impl<'a> Given<'a> {
                 given.problems.push(unknown(name));
                 continue;
             };
-            let text = usable(value).map_err(|fault| given.refuse(variable, fault));
-            given.values.insert(variable.name, text.ok());
+            given.take(variable, value);
         }
         given
+    }
+
+    /// `variable` of `raw` alone; the others are not looked at.
+    pub(super) fn only(raw: &'a Raw, variable: &Variable) -> Self {
+        let mut given = Self {
+            values: BTreeMap::new(),
+            problems: Vec::new(),
+        };
+        let mut all = raw.iter();
+        if let Some((_, value)) = all.find(|(name, _)| *name == variable.name.as_bytes()) {
+            given.take(variable, value);
+        }
+        given
+    }
+
+    fn take(&mut self, variable: &Variable, value: &'a OsStr) {
+        let text = usable(value).map_err(|fault| self.refuse(variable, fault));
+        self.values.insert(variable.name, text.ok());
     }
 
     /// Notes what is wrong with `variable`.
@@ -63,13 +80,19 @@ impl<'a> Given<'a> {
         self.values.get(variable.name).copied().flatten()
     }
 
+    /// Whether its value starts with `with`, be it broken after that.
+    pub(super) fn starts(&self, variable: &Variable, with: &str) -> bool {
+        self.text(variable)
+            .is_some_and(|text| text.starts_with(with))
+    }
+
     /// Says so where a variable that this run needs is missing, or one is set that it has no use for.
     pub(super) fn check_presence(&mut self, variable: &Variable, applies: bool) {
         let is_set = self.is_set(variable);
         if !applies {
             if is_set {
                 let fault = Fault::new(
-                    "it to be absent for this INPUT and INPUT_FORMAT",
+                    "it to be absent for this INPUT, INPUT_FORMAT and OUTPUT",
                     "a value",
                     variable.presence(),
                 );

@@ -26,11 +26,13 @@ use serde_json::{Map, Value};
 use crate::decode::Format;
 use crate::query::plan::Plan;
 use crate::value::column::Column;
+use aws::Aws;
 use compile::{Written, compile, declared, family, range_columns};
 use given::Given;
 use problem::Problem;
 use raw::Raw;
-use uri::{FilePattern, FileUri, NumberRange};
+use s3::{InputAccess, OutputSse};
+use uri::{InputUri, NumberRange, OutputUri, TextUri};
 use values::{OnBadRecord, OutputFormat, RunId};
 use variables as known;
 
@@ -41,8 +43,12 @@ pub struct Config {
     pub input: Input,
     /// QUERY or QUERY_URI.
     pub query: Text,
-    /// The directory below which the run's own is made.
-    pub output: FileUri,
+    /// Where the run's own directory or prefix is made.
+    pub output: OutputUri,
+    /// How buckets are reached, where any `s3://` is used.
+    pub s3: Option<S3>,
+    /// ECS_CONTAINER_METADATA_URI_V4, where it is set and a URI.
+    pub metadata_uri: Option<String>,
     /// How the rollup is written.
     pub output_format: OutputFormat,
     /// The run's name.
@@ -65,10 +71,10 @@ pub struct Config {
 /// What is read, with what only that kind of input has.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
-    /// Records of files.
-    Files {
+    /// Records of objects.
+    Objects {
         /// Which, in this order.
-        patterns: Vec<FilePattern>,
+        uris: Vec<InputUri>,
         /// How records are written.
         format: Format,
         /// COLUMNS or COLUMNS_URI.
@@ -83,8 +89,23 @@ pub enum Input {
 pub enum Text {
     /// Here it is.
     Inline(String),
-    /// In this file, which is read before the claim.
-    Uri(FileUri),
+    /// In this object, which is read before the claim.
+    Uri(TextUri),
+}
+
+/// How buckets are reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct S3 {
+    /// AWS's own settings.
+    pub aws: Aws,
+    /// S3_ATTEMPTS
+    pub attempts: u32,
+    /// S3_INPUT_ACCESS
+    pub input_access: InputAccess,
+    /// S3_INPUT_REGION
+    pub input_region: Option<String>,
+    /// OUTPUT_SSE
+    pub output_sse: Option<OutputSse>,
 }
 
 /// What a query over declared columns comes to.
@@ -96,6 +117,22 @@ pub struct Compiled {
     pub plan: Plan,
 }
 
+impl S3 {
+    /// For `verify`, which of windrow's own variables knows S3_ATTEMPTS alone.
+    ///
+    /// # Errors
+    /// Every problem of the AWS settings and of that variable.
+    pub fn for_reading(raw: &Raw) -> Result<Self, Vec<Problem>> {
+        let mut given = Given::only(raw, &known::S3_ATTEMPTS);
+        let s3 = read::for_reading(&mut given, raw);
+        let problems = given.into_problems();
+        match s3 {
+            Some(s3) if problems.is_empty() => Ok(s3),
+            _ => Err(problems),
+        }
+    }
+}
+
 impl Config {
     /// The configuration that `raw` describes.
     ///
@@ -103,7 +140,7 @@ impl Config {
     /// Every problem, in the order of the table of variables.
     pub fn parse(raw: &Raw) -> Result<Self, Vec<Problem>> {
         let mut given = Given::new(raw);
-        let config = read::read(&mut given);
+        let config = read::read(&mut given, raw);
         let problems = given.into_problems();
         match config {
             Some(config) if problems.is_empty() => Ok(config),
@@ -122,7 +159,7 @@ impl Config {
         };
         match &self.input {
             Input::Range(_) => compile(range_columns(), query),
-            Input::Files {
+            Input::Objects {
                 format,
                 columns: from,
                 ..

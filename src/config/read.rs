@@ -6,19 +6,22 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::aws::{self, Aws};
 use super::compile::{Written, compile, declared, families, range_columns};
 use super::given::Given;
 use super::problem::{Fault, Problem};
-use super::uri::{FilePattern, FileUri, InputUris};
+use super::raw::Raw;
+use super::s3::{InputAccess, OutputSse};
+use super::uri::{InputUri, InputUris, OutputUri, TextUri};
 use super::values::{self, OnBadRecord, OutputFormat, RunId};
 use super::variables as known;
-use super::{Compiled, Config, Input, Text};
+use super::{Compiled, Config, Input, S3, Text};
 use crate::decode::{Format, Header};
 use crate::query;
 use crate::query::columns::{Family, parse_path};
 
 /// Reads all that `given` holds; `None` where a problem says why.
-pub(super) fn read(given: &mut Given<'_>) -> Option<Config> {
+pub(super) fn read(given: &mut Given<'_>, raw: &Raw) -> Option<Config> {
     let uris = given.parsed(&known::INPUT, InputUris::parse);
     let is_range = match &uris {
         Some(uris) => matches!(uris, InputUris::Range(_)),
@@ -31,17 +34,24 @@ pub(super) fn read(given: &mut Given<'_>) -> Option<Config> {
         true => None,
         false => given.word(&known::INPUT_FORMAT),
     };
+    let uses = Uses {
+        is_range,
+        format: format_word,
+        reads_s3: reads_s3(given),
+        writes_s3: given.starts(&known::OUTPUT, "s3://"),
+    };
     for variable in known::ALL {
-        if let Some(applies) = applies(variable.applies, is_range, format_word) {
+        if let Some(applies) = uses.applies(variable.applies) {
             given.check_presence(&variable, applies);
         }
     }
+    let aws = Aws::parse(raw);
+    let metadata_uri = aws.as_ref().ok().and_then(|aws| aws.metadata_uri.clone());
+    let s3 = read_s3(given, aws, uses);
     let format = format_word.and_then(|word| input_format(given, word));
     let columns = text(given, &known::COLUMNS, &known::COLUMNS_URI);
     let query = text(given, &known::QUERY, &known::QUERY_URI);
-    let output = given.parsed(&known::OUTPUT, |text| {
-        FileUri::parse(text.strip_suffix('/').unwrap_or(text))
-    });
+    let output = given.parsed(&known::OUTPUT, OutputUri::parse);
     let output_format = given.word(&known::OUTPUT_FORMAT).map(OutputFormat::of);
     let run_id = given.parsed(&known::RUN_ID, RunId::parse);
     let deadline = given.number(&known::MAX_RUNTIME_SECONDS);
@@ -57,17 +67,18 @@ pub(super) fn read(given: &mut Given<'_>) -> Option<Config> {
         .number(&known::THREADS)
         .and_then(|threads| usize::try_from(threads).ok())
         .and_then(NonZeroUsize::new);
-    if let (Some(InputUris::Files(patterns)), Some(output), Some(run_id)) =
-        (&uris, &output, &run_id)
-    {
-        refuse_output_inside_input(given, patterns, output, run_id);
+    if let (Some(output), Some(run_id)) = (&output, &run_id) {
+        refuse_long_keys(given, output, run_id);
+        if let Some(InputUris::Objects(uris)) = &uris {
+            refuse_output_inside_input(given, uris, output, run_id);
+        }
     }
     let families = families(is_range, format_word, given.text(&known::CSV_HEADER));
     let compiled = compile_inline(given, families, columns.as_ref(), query.as_ref());
     let input = match uris? {
         InputUris::Range(range) => Input::Range(range),
-        InputUris::Files(patterns) => Input::Files {
-            patterns,
+        InputUris::Objects(uris) => Input::Objects {
+            uris,
             format: format?,
             columns: columns?,
         },
@@ -76,6 +87,8 @@ pub(super) fn read(given: &mut Given<'_>) -> Option<Config> {
         input,
         query: query?,
         output: output?,
+        s3,
+        metadata_uri,
         output_format: output_format?,
         run_id: run_id?,
         deadline: Duration::from_secs(deadline?),
@@ -85,22 +98,97 @@ pub(super) fn read(given: &mut Given<'_>) -> Option<Config> {
         compiled,
         resolved: Map::new(),
     };
-    config.resolved = resolved(given, &config, format_word);
+    config.resolved = resolved(given, &config, uses);
     Some(config)
 }
 
 /// DRAIN_SECONDS where it is absent (SPEC 3): it fits the platform's own 30 s stop timeout.
 const DRAIN_SECONDS: u64 = 20;
 
-/// Whether a variable has a meaning in this run; `None` where INPUT_FORMAT, which decides it, is itself a problem.
-fn applies(applies: known::Applies, is_range: bool, format: Option<&str>) -> Option<bool> {
-    match (applies, is_range, format) {
-        (known::Applies::Always, _, _) => Some(true),
-        (_, true, _) => Some(false),
-        (known::Applies::Files, false, _) => Some(true),
-        (known::Applies::Csv, false, Some(format)) => Some(format == "csv"),
-        (known::Applies::Json, false, Some(format)) => Some(format != "csv"),
-        (known::Applies::Csv | known::Applies::Json, false, None) => None,
+/// What of the environment decides which variables have a meaning.
+#[derive(Clone, Copy, Debug)]
+struct Uses {
+    is_range: bool,
+    /// INPUT_FORMAT; `None` where it is itself a problem, or a range has none.
+    format: Option<&'static str>,
+    reads_s3: bool,
+    writes_s3: bool,
+}
+
+impl Uses {
+    /// Whether a variable has a meaning in this run; `None` where INPUT_FORMAT, which decides it, is itself a problem.
+    fn applies(self, applies: known::Applies) -> Option<bool> {
+        match applies {
+            known::Applies::Always => Some(true),
+            known::Applies::Objects => Some(!self.is_range),
+            known::Applies::S3 => Some(self.reads_s3 || self.writes_s3),
+            known::Applies::S3Input => Some(self.reads_s3),
+            known::Applies::S3Output => Some(self.writes_s3),
+            known::Applies::Csv | known::Applies::Json if self.is_range => Some(false),
+            known::Applies::Csv => self.format.map(|format| format == "csv"),
+            known::Applies::Json => self.format.map(|format| format != "csv"),
+        }
+    }
+}
+
+/// Whether anything that is read is in a bucket, as far as the texts say, broken or not.
+fn reads_s3(given: &Given<'_>) -> bool {
+    let in_list = |text: &str| text.starts_with('[') && text.contains("\"s3://");
+    given.text(&known::INPUT).is_some_and(in_list)
+        || [known::INPUT, known::QUERY_URI, known::COLUMNS_URI]
+            .iter()
+            .any(|variable| given.starts(variable, "s3://"))
+}
+
+/// How buckets are reached by `verify`.
+pub(super) fn for_reading(given: &mut Given<'_>, raw: &Raw) -> Option<S3> {
+    let uses = Uses {
+        is_range: true,
+        format: None,
+        reads_s3: true,
+        writes_s3: false,
+    };
+    read_s3(given, Aws::parse(raw), uses)
+}
+
+/// How buckets are reached; `None` where none is used, or a problem says why.
+fn read_s3(given: &mut Given<'_>, aws: Result<Aws, Vec<Problem>>, uses: Uses) -> Option<S3> {
+    if !uses.reads_s3 && !uses.writes_s3 {
+        return None;
+    }
+    let aws = aws.map_err(|problems| given.refuse_all(problems)).ok();
+    if aws.as_ref().is_some_and(|aws| aws.region.is_none()) {
+        given.refuse_all(vec![Aws::region_missing()]);
+    }
+    let attempts = match given.is_set(&known::S3_ATTEMPTS) {
+        false => Some(1),
+        true => given.number(&known::S3_ATTEMPTS),
+    };
+    let output_sse = match given.is_set(&known::OUTPUT_SSE) {
+        false => None,
+        true => Some(given.parsed(&known::OUTPUT_SSE, OutputSse::parse)?),
+    };
+    Some(S3 {
+        aws: aws?,
+        attempts: u32::try_from(attempts?).ok()?,
+        input_access: match given.is_set(&known::S3_INPUT_ACCESS) {
+            false => InputAccess::Signed,
+            true => InputAccess::of(given.word(&known::S3_INPUT_ACCESS)?),
+        },
+        input_region: match given.is_set(&known::S3_INPUT_REGION) {
+            false => None,
+            true => Some(given.parsed(&known::S3_INPUT_REGION, aws::region)?),
+        },
+        output_sse,
+    })
+}
+
+/// The keys of the artifacts must have room (FAULTS 53).
+fn refuse_long_keys(given: &mut Given<'_>, output: &OutputUri, run_id: &RunId) {
+    if let OutputUri::S3(prefix) = output
+        && let Err(fault) = prefix.check_room(run_id.as_str())
+    {
+        given.refuse(&known::OUTPUT, fault);
     }
 }
 
@@ -140,20 +228,18 @@ fn input_format(given: &mut Given<'_>, word: &str) -> Option<Format> {
 
 /// A text that comes inline or by URI. With both, which is a problem already, the inline one.
 fn text(given: &mut Given<'_>, inline: &known::Variable, uri: &known::Variable) -> Option<Text> {
-    let uri = given.parsed(uri, FileUri::parse).map(Text::Uri);
+    let uri = given.parsed(uri, TextUri::parse).map(Text::Uri);
     let inline = given.text(inline);
     inline.map(|text| Text::Inline(text.to_owned())).or(uri)
 }
 
 fn refuse_output_inside_input(
     given: &mut Given<'_>,
-    patterns: &[FilePattern],
-    output: &FileUri,
+    uris: &[InputUri],
+    output: &OutputUri,
     run_id: &RunId,
 ) {
-    let reaching = patterns
-        .iter()
-        .find(|pattern| pattern.reaches(output, run_id.as_str()));
+    let reaching = uris.iter().find(|uri| uri.reaches(output, run_id.as_str()));
     if let Some(pattern) = reaching {
         let fault = Fault::new(
             "a directory that INPUT does not reach",
@@ -199,11 +285,10 @@ fn compile_inline(
 }
 
 /// Every variable that applies, in its resolved form.
-fn resolved(given: &Given<'_>, config: &Config, format: Option<&str>) -> Map<String, Value> {
-    let is_range = matches!(config.input, Input::Range(_));
+fn resolved(given: &Given<'_>, config: &Config, uses: Uses) -> Map<String, Value> {
     let mut all = Map::new();
     for variable in known::ALL {
-        if applies(variable.applies, is_range, format) == Some(true) {
+        if uses.applies(variable.applies) == Some(true) {
             let value = given.text(&variable).map_or(Value::Null, Value::from);
             all.insert(variable.name.to_owned(), value);
         }
@@ -215,7 +300,7 @@ fn resolved(given: &Given<'_>, config: &Config, format: Option<&str>) -> Map<Str
         known::INPUT,
         match &config.input {
             Input::Range(range) => range.to_string().into(),
-            Input::Files { patterns, .. } => patterns.iter().map(FilePattern::to_string).collect(),
+            Input::Objects { uris, .. } => uris.iter().map(InputUri::to_string).collect(),
         },
     );
     settle(known::OUTPUT, config.output.to_string().into());
@@ -226,7 +311,15 @@ fn resolved(given: &Given<'_>, config: &Config, format: Option<&str>) -> Map<Str
         config.on_bad_record.to_string().into(),
     );
     settle(known::THREADS, config.threads.map(NonZeroUsize::get).into());
-    if let Input::Files {
+    if let Some(s3) = &config.s3 {
+        settle(known::S3_ATTEMPTS, s3.attempts.into());
+        if uses.reads_s3 {
+            let region = s3.input_region.as_ref().or(s3.aws.region.as_ref());
+            settle(known::S3_INPUT_ACCESS, s3.input_access.word().into());
+            settle(known::S3_INPUT_REGION, region.map(String::as_str).into());
+        }
+    }
+    if let Input::Objects {
         format: Format::Csv { delimiter, .. },
         ..
     } = &config.input
@@ -234,6 +327,13 @@ fn resolved(given: &Given<'_>, config: &Config, format: Option<&str>) -> Map<Str
         settle(
             known::CSV_DELIMITER,
             char::from(*delimiter).to_string().into(),
+        );
+    }
+    if let Some(S3 { aws, .. }) = &config.s3 {
+        all.insert("AWS_REGION".to_owned(), aws.region.as_deref().into());
+        all.insert(
+            "AWS_ENDPOINT_URL_S3".to_owned(),
+            aws.endpoint.as_deref().into(),
         );
     }
     all

@@ -169,6 +169,16 @@ impl InputAccess {
     /// The words of S3_INPUT_ACCESS.
     pub const WORDS: [&'static str; 3] = ["signed", "requester-pays", "unsigned"];
 
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Signed => "signed",
+            Self::RequesterPays => "requester-pays",
+            Self::Unsigned => "unsigned",
+        }
+    }
+
     /// The access of one of the words.
     #[must_use]
     pub fn of(word: &str) -> Self {

@@ -86,15 +86,15 @@ fn variables(environment: &Environment) -> Vec<String> {
 #[test]
 fn good_environments() {
     let config = Config::parse(&raw(&csv())).unwrap();
-    let Input::Files {
-        patterns,
+    let Input::Objects {
+        uris,
         format,
         columns,
     } = &config.input
     else {
         panic!("files")
     };
-    assert_eq!(patterns.len(), 1);
+    assert_eq!(uris.len(), 1);
     assert_eq!(
         *format,
         Format::Csv {
@@ -192,9 +192,9 @@ fn f001_each_required_variable_in_turn_and_all_at_once() {
     for base in [csv(), json(), range()] {
         let applies = |applies| match applies {
             Applies::Always => true,
-            Applies::Files => base.contains_key("INPUT_FORMAT"),
+            Applies::Objects => base.contains_key("INPUT_FORMAT"),
             Applies::Csv => base.contains_key("CSV_HEADER"),
-            Applies::Json => false,
+            Applies::Json | Applies::S3 | Applies::S3Input | Applies::S3Output => false,
         };
         for variable in ALL.iter().filter(|variable| applies(variable.applies)) {
             let environment = with(base.clone(), &[(variable.name, "")]);

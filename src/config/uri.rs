@@ -5,12 +5,13 @@ use std::fmt;
 
 use super::problem::Fault;
 use super::redact;
+use super::s3::{BucketPrefix, ObjectPattern};
 
 /// What INPUT says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InputUris {
     /// Objects, by one pattern or several, in this order.
-    Files(Vec<FilePattern>),
+    Objects(Vec<InputUri>),
     /// The numbers from `start`, `end` excluded.
     Range(NumberRange),
 }
@@ -43,6 +44,120 @@ pub enum FilePattern {
     Glob(FileUri),
 }
 
+/// One element of INPUT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InputUri {
+    /// Files.
+    File(FilePattern),
+    /// Objects of a bucket.
+    S3(ObjectPattern),
+}
+
+/// OUTPUT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutputUri {
+    /// A directory.
+    File(FileUri),
+    /// A prefix of a bucket.
+    S3(BucketPrefix),
+}
+
+/// One object that a variable points at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TextUri {
+    /// A file.
+    File(FileUri),
+    /// An object of a bucket; its key is taken literally, a `*` too.
+    S3(ObjectPattern),
+}
+
+const S3: &str = "s3://";
+
+impl InputUri {
+    /// # Errors
+    /// Those of its scheme.
+    fn parse(text: &str) -> Result<Self, Fault> {
+        match text.starts_with(S3) {
+            true => ObjectPattern::parse(text).map(Self::S3),
+            false => FilePattern::parse(text).map(Self::File),
+        }
+    }
+
+    /// Whether objects below `output`/`run_id`/ could be among those it names (FAULTS 122).
+    #[must_use]
+    pub fn reaches(&self, output: &OutputUri, run_id: &str) -> bool {
+        match (self, output) {
+            (Self::File(pattern), OutputUri::File(output)) => pattern.reaches(output, run_id),
+            (Self::S3(pattern), OutputUri::S3(output)) => pattern.reaches(output, run_id),
+            (Self::File(_), OutputUri::S3(_)) | (Self::S3(_), OutputUri::File(_)) => false,
+        }
+    }
+}
+
+impl OutputUri {
+    /// `file:///abs/dir` or `s3://bucket/prefix`; one slash at its end is dropped.
+    ///
+    /// # Errors
+    /// Those of its scheme.
+    pub fn parse(text: &str) -> Result<Self, Fault> {
+        match text.starts_with(S3) {
+            true => BucketPrefix::parse(text).map(Self::S3),
+            false => FileUri::parse(text.strip_suffix('/').unwrap_or(text)).map(Self::File),
+        }
+    }
+}
+
+impl TextUri {
+    /// `file:///abs/path` or `s3://bucket/key`.
+    ///
+    /// # Errors
+    /// Those of its scheme, and a key that names no one object.
+    pub fn parse(text: &str) -> Result<Self, Fault> {
+        if !text.starts_with(S3) {
+            return FileUri::parse(text).map(Self::File);
+        }
+        let object = ObjectPattern::parse(text)?;
+        match object.key.is_empty() || object.key.ends_with('/') {
+            true => {
+                let found = redact::uri(text);
+                Err(Fault::new(
+                    "the key of one object",
+                    found,
+                    "a prefix holds no text",
+                ))
+            }
+            false => Ok(Self::S3(object)),
+        }
+    }
+}
+
+impl fmt::Display for InputUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(pattern) => pattern.fmt(f),
+            Self::S3(pattern) => pattern.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for OutputUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(uri) => uri.fmt(f),
+            Self::S3(prefix) => prefix.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for TextUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(uri) => uri.fmt(f),
+            Self::S3(object) => object.fmt(f),
+        }
+    }
+}
+
 impl InputUris {
     /// One URI, or a JSON array of them.
     ///
@@ -65,14 +180,14 @@ impl InputUris {
         if uris.is_empty() {
             return Err(Fault::new("at least one URI", "an empty array", ""));
         }
-        let patterns: Result<_, _> = uris.iter().map(|uri| FilePattern::parse(uri)).collect();
-        Ok(Self::Files(patterns?))
+        let parsed: Result<_, _> = uris.iter().map(|uri| InputUri::parse(uri)).collect();
+        Ok(Self::Objects(parsed?))
     }
 
     fn parse_one(text: &str) -> Result<Self, Fault> {
         match text.strip_prefix("range:") {
             Some(range) => Ok(Self::Range(NumberRange::parse(range)?)),
-            None => Ok(Self::Files(vec![FilePattern::parse(text)?])),
+            None => Ok(Self::Objects(vec![InputUri::parse(text)?])),
         }
     }
 }
@@ -261,18 +376,24 @@ fn other_scheme(text: &str) -> Fault {
         )
     } else {
         match scheme {
-            "s3" | "https" => (
-                "file:///abs/path",
-                "s3:// and https:// are not built yet in this version",
+            "https" => (
+                "file:///abs/path or s3://bucket/key",
+                "https:// is not built yet in this version",
             ),
-            "http" => ("file:///abs/path", "plain http is refused"),
+            "http" => (
+                "file:///abs/path or s3://bucket/key",
+                "plain http is refused",
+            ),
             "ws" | "wss" => (
                 "file:///abs/path",
                 "a WebSocket feed is for `windrow stream`, which is not built yet",
             ),
             "file" => ("file:///abs/path", "three slashes and an absolute path"),
             "range" => ("file:///abs/path", "a range is for INPUT only"),
-            _ => ("file:///abs/path", "a path is written as a URI"),
+            _ => (
+                "file:///abs/path or s3://bucket/key",
+                "a path is written as a URI",
+            ),
         }
     };
     Fault::new(expected, redact::uri(text), advice)

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::s3::InputAccess;
 use crate::query::suggest;
 
 /// What all names start with in the environment.
@@ -29,11 +30,17 @@ pub enum Applies {
     /// Any.
     Always,
     /// All but `range:`.
-    Files,
+    Objects,
     /// INPUT_FORMAT csv.
     Csv,
     /// INPUT_FORMAT ndjson or json.
     Json,
+    /// Where any `s3://` is used.
+    S3,
+    /// Where INPUT, QUERY_URI or COLUMNS_URI is `s3://`.
+    S3Input,
+    /// Where OUTPUT is `s3://`.
+    S3Output,
 }
 
 /// Whether a mode needs a variable, where it applies.
@@ -69,17 +76,17 @@ pub const INPUT: Variable = Variable {
     applies: Applies::Always,
     batch: Presence::Required,
     form: Form::Text(
-        "a URI, or a JSON array of URIs: `file:///abs/path`, `file:///abs/dir/` for every file below it, one `*` in a path segment as a glob; or `range:START..END`",
+        "a URI, or a JSON array of URIs: `s3://bucket/key` or `file:///abs/path`, `s3://bucket/prefix/` or `file:///abs/dir/` for everything below it, one `*` in a path segment as a glob; or `range:START..END`",
     ),
     help: "what is read, in this order; a range is one BIGINT column `i`, END excluded",
 };
 /// INPUT_FORMAT
 pub const INPUT_FORMAT: Variable = Variable {
     name: "INPUT_FORMAT",
-    applies: Applies::Files,
+    applies: Applies::Objects,
     batch: Presence::Required,
     form: Form::Word(&["csv", "ndjson", "json"]),
-    help: "how records are written in the input; json is one document a file",
+    help: "how records are written in the input; json is one document an object",
 };
 /// RECORDS
 pub const RECORDS: Variable = Variable {
@@ -95,7 +102,7 @@ pub const CSV_HEADER: Variable = Variable {
     applies: Applies::Csv,
     batch: Presence::Required,
     form: Form::Word(&["present", "absent"]),
-    help: "whether the first record of each file names the fields",
+    help: "whether the first record of each object names the fields",
 };
 /// CSV_DELIMITER
 pub const CSV_DELIMITER: Variable = Variable {
@@ -116,7 +123,7 @@ pub const CSV_NULL: Variable = Variable {
 /// COLUMNS
 pub const COLUMNS: Variable = Variable {
     name: "COLUMNS",
-    applies: Applies::Files,
+    applies: Applies::Objects,
     batch: Presence::OneOf("COLUMNS_URI"),
     form: Form::Text("`name TYPE [FROM source] [NOT NULL], …`, at most 64 KiB"),
     help: "the columns that the query may use",
@@ -124,10 +131,10 @@ pub const COLUMNS: Variable = Variable {
 /// COLUMNS_URI
 pub const COLUMNS_URI: Variable = Variable {
     name: "COLUMNS_URI",
-    applies: Applies::Files,
+    applies: Applies::Objects,
     batch: Presence::OneOf("COLUMNS"),
-    form: Form::Text("`file:///abs/path`"),
-    help: "a file that holds COLUMNS",
+    form: Form::Text("`file:///abs/path` or `s3://bucket/key`"),
+    help: "an object that holds COLUMNS",
 };
 /// QUERY
 pub const QUERY: Variable = Variable {
@@ -142,15 +149,15 @@ pub const QUERY_URI: Variable = Variable {
     name: "QUERY_URI",
     applies: Applies::Always,
     batch: Presence::OneOf("QUERY"),
-    form: Form::Text("`file:///abs/path`"),
-    help: "a file that holds QUERY",
+    form: Form::Text("`file:///abs/path` or `s3://bucket/key`"),
+    help: "an object that holds QUERY",
 };
 /// OUTPUT
 pub const OUTPUT: Variable = Variable {
     name: "OUTPUT",
     applies: Applies::Always,
     batch: Presence::Required,
-    form: Form::Text("`file:///abs/dir`"),
+    form: Form::Text("`file:///abs/dir` or `s3://bucket/prefix`"),
     help: "where the run's directory is made; not inside what INPUT names",
 };
 /// OUTPUT_FORMAT
@@ -188,6 +195,38 @@ pub const ON_BAD_RECORD: Variable = Variable {
     form: Form::Text("`fail`, or `reject:N` with N from 1 to 1000000000000"),
     help: "what a bad record does: end the run with 65, or go to rejected.ndjson, up to N of them",
 };
+/// S3_ATTEMPTS
+pub const S3_ATTEMPTS: Variable = Variable {
+    name: "S3_ATTEMPTS",
+    applies: Applies::S3,
+    batch: Presence::Optional("1"),
+    form: Form::Number { least: 1, most: 10 },
+    help: "attempts of one S3 request, each freshly signed and counted in the manifest; work is never run again",
+};
+/// S3_INPUT_ACCESS
+pub const S3_INPUT_ACCESS: Variable = Variable {
+    name: "S3_INPUT_ACCESS",
+    applies: Applies::S3Input,
+    batch: Presence::Optional("`signed`"),
+    form: Form::Word(&InputAccess::WORDS),
+    help: "who asks for the input: the run's credentials, the same and they pay, or nobody",
+};
+/// S3_INPUT_REGION
+pub const S3_INPUT_REGION: Variable = Variable {
+    name: "S3_INPUT_REGION",
+    applies: Applies::S3Input,
+    batch: Presence::Optional("AWS_REGION"),
+    form: Form::Text("a region such as `eu-central-1`"),
+    help: "the region of the input buckets",
+};
+/// OUTPUT_SSE
+pub const OUTPUT_SSE: Variable = Variable {
+    name: "OUTPUT_SSE",
+    applies: Applies::S3Output,
+    batch: Presence::Optional("as the bucket encrypts by itself"),
+    form: Form::Text("`AES256`, or `aws:kms:` and the ARN of a key"),
+    help: "how S3 encrypts what is written",
+};
 /// DRAIN_SECONDS
 pub const DRAIN_SECONDS: Variable = Variable {
     name: "DRAIN_SECONDS",
@@ -214,7 +253,7 @@ pub const THREADS: Variable = Variable {
 };
 
 /// All of them, in the order of reports, help and documentation.
-pub const ALL: [Variable; 17] = [
+pub const ALL: [Variable; 21] = [
     INPUT,
     INPUT_FORMAT,
     RECORDS,
@@ -230,6 +269,10 @@ pub const ALL: [Variable; 17] = [
     RUN_ID,
     MAX_RUNTIME_SECONDS,
     ON_BAD_RECORD,
+    S3_ATTEMPTS,
+    S3_INPUT_ACCESS,
+    S3_INPUT_REGION,
+    OUTPUT_SSE,
     DRAIN_SECONDS,
     THREADS,
 ];
@@ -254,9 +297,12 @@ impl Variable {
         };
         match self.applies {
             Applies::Always => need,
-            Applies::Files => format!("{need}; not with `range:`"),
+            Applies::Objects => format!("{need}; not with `range:`"),
             Applies::Csv => format!("{need}; only with csv"),
             Applies::Json => format!("{need}; only with ndjson or json"),
+            Applies::S3 => format!("{need}; only with `s3://`"),
+            Applies::S3Input => format!("{need}; only where what is read is `s3://`"),
+            Applies::S3Output => format!("{need}; only where OUTPUT is `s3://`"),
         }
     }
 }

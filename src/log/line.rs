@@ -20,8 +20,17 @@ struct Members<'a> {
     fields: &'a Map<String, Value>,
 }
 
+/// Whose line it is: what every line of a run carries.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Whose<'a> {
+    /// RUN_ID, once it is known.
+    pub(super) run_id: Option<&'a str>,
+    /// The ECS task, where there is one.
+    pub(super) task_arn: Option<&'a str>,
+}
+
 /// One line under [`limits::LOG_LINE_BYTES`]: of an event that is longer, every text is cut until it fits.
-pub(super) fn json_line(timestamp: &str, run_id: Option<&str>, event: &Event) -> String {
+pub(super) fn json_line(timestamp: &str, whose: Whose<'_>, event: &Event) -> String {
     let line = |message: &str, fields: &Map<String, Value>| {
         let members = Members {
             timestamp,
@@ -29,8 +38,8 @@ pub(super) fn json_line(timestamp: &str, run_id: Option<&str>, event: &Event) ->
             event: event.name,
             message,
             service: "windrow",
-            run_id,
-            task_arn: None,
+            run_id: whose.run_id,
+            task_arn: whose.task_arn,
             fields,
         };
         // Texts and numbers in a map with text keys always have a JSON form.

@@ -5,16 +5,15 @@ use std::sync::Arc;
 use super::feed::Seen;
 use super::fold::{Tally, past_memory};
 use super::work::Task;
-use crate::config::uri::{FilePattern, NumberRange};
+use crate::command::stores::Stores;
+use crate::config::uri::NumberRange;
 use crate::config::{Config, Input as Named};
 use crate::digest::{Sha256, sha256};
 use crate::error::Result;
 use crate::gzip::Compression;
 use crate::log::Event;
 use crate::manifest::{InputLine, Inputs, ReadTo};
-use crate::store::file::FileStore;
 use crate::store::inputs::{self, Input};
-use crate::store::{Pattern, Store};
 use crate::supervise::Context;
 
 /// The whole input, listed.
@@ -29,13 +28,18 @@ impl Listing {
     /// Lists the input, charges it as state, and tells the log.
     ///
     /// Errors: 66 where INPUT names nothing, or an object twice; 65 past the limits of SPEC 11; the stores' own.
-    pub(super) fn take(context: &Context, config: &Config, task: &Task) -> Result<Self> {
+    pub(super) fn take(
+        context: &Context,
+        config: &Config,
+        stores: &Stores,
+        task: &Task,
+    ) -> Result<Self> {
         let listing = match &config.input {
             Named::Range(range) => Self::of_range(*range),
-            Named::Files { patterns, .. } => {
-                let stores = patterns
+            Named::Objects { uris, .. } => {
+                let stores = uris
                     .iter()
-                    .map(input_store)
+                    .map(|uri| stores.input(uri))
                     .collect::<Result<Vec<_>>>()?;
                 Self::of_inputs(inputs::list(&stores, &context.stop)?)
             }
@@ -120,10 +124,4 @@ impl Listing {
             }
         })
     }
-}
-
-fn input_store(pattern: &FilePattern) -> Result<(Arc<dyn Store>, Pattern)> {
-    let uri = pattern.to_string();
-    let (store, pattern) = FileStore::input(uri.strip_prefix("file://").unwrap_or(&uri))?;
-    Ok((Arc::new(store), pattern))
 }

@@ -11,6 +11,7 @@ mod rejected;
 mod warnings;
 mod work;
 
+use crate::command::stores::Stores;
 use crate::commit::{Claim, Committed, Unfinished};
 use crate::config::{Config, Input as Named};
 use crate::digest::sha256;
@@ -18,8 +19,9 @@ use crate::error::Result;
 use crate::limits;
 use crate::log::{Event, Log};
 use crate::machine::Usage;
-use crate::manifest::{self, EndedBy, Manifest, Records, Requests};
+use crate::manifest::{self, EndedBy, Manifest, Records};
 use crate::supervise::{Context, Outcome};
+use crate::task::Task as EcsTask;
 use feed::{Feed, Objects};
 use fold::{Flow, Fold, Tally};
 use listing::Listing;
@@ -35,10 +37,12 @@ pub fn run(context: &Context, mut config: Config) -> Result<Outcome> {
     let worker_bytes = u64::try_from(limits::WORKER_BYTES).unwrap_or(u64::MAX);
     let threads = config.resolve_threads(context.machine.threads(worker_bytes));
     context.log.name_run(config.run_id.as_str());
-    let query = text(&config.query, &context.stop)?;
-    let task = task(context, &config, &query)?;
+    let stores = Stores::new(context, config.s3.as_ref())?;
+    let ecs = stores.task(context, config.metadata_uri.as_deref());
+    let query = text(&config.query, &stores, &context.stop)?;
+    let task = task(context, &config, &stores, ecs.as_ref(), &query)?;
 
-    let claim = claim(context, &config)?;
+    let claim = claim(context, &config, &stores, ecs.as_ref())?;
     let mut tally = Tally {
         phase: "listing",
         records: Records::default(),
@@ -49,6 +53,8 @@ pub fn run(context: &Context, mut config: Config) -> Result<Outcome> {
         let work = Work {
             context,
             config: &config,
+            stores: &stores,
+            ecs,
             query: &query,
             task: &task,
             claim: &claim,
@@ -74,6 +80,8 @@ pub fn run(context: &Context, mut config: Config) -> Result<Outcome> {
 struct Work<'run> {
     context: &'run Context,
     config: &'run Config,
+    stores: &'run Stores,
+    ecs: Option<EcsTask>,
     query: &'run str,
     task: &'run Task,
     claim: &'run Claim,
@@ -82,7 +90,7 @@ struct Work<'run> {
 impl Work<'_> {
     fn run(&self, threads: usize, tally: &mut Tally) -> Result<(Manifest, Committed)> {
         let stop = &self.context.stop;
-        let listing = Listing::take(self.context, self.config, self.task)?;
+        let listing = Listing::take(self.context, self.config, self.stores, self.task)?;
         tally.read = vec![0; listing.uris.len()];
         tally.whole = match self.task.rows_limit() {
             Some(0) => 0,
@@ -125,13 +133,13 @@ impl Work<'_> {
             config: self.config.resolved.clone(),
             query: self.query.to_owned(),
             query_sha256: sha256(self.query.as_bytes()),
-            task: (),
+            task: self.ecs.clone(),
             inputs: listing.totals,
             shard: (),
             records: tally.records,
             artifacts,
             stream: (),
-            s3: Requests::default(),
+            s3: self.stores.requests(),
             peak_memory_bytes: usage.peak_memory_bytes.unwrap_or_default(),
             cpu_seconds: usage.cpu_seconds.unwrap_or_default(),
         };
@@ -142,7 +150,7 @@ impl Work<'_> {
     fn feed<'a>(&'a self, listing: &'a Listing) -> Feed<'a> {
         match &self.config.input {
             Named::Range(range) => Feed::range(*range),
-            Named::Files { format, .. } => Feed::Objects(Box::new(Objects::new(
+            Named::Objects { format, .. } => Feed::Objects(Box::new(Objects::new(
                 self.task,
                 format,
                 &listing.inputs,

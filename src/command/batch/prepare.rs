@@ -1,11 +1,10 @@
 //! What comes before the first read: the texts that the environment points at, the checked query, the claim.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::work::Task;
+use crate::command::stores::Stores;
 use crate::commit::{Claim, Terms};
-use crate::config::uri::FileUri;
 use crate::config::{Compiled, Config, Input as Named, Text, problem};
 use crate::error::{Error, Kind, Result};
 use crate::limits;
@@ -14,17 +13,22 @@ use crate::manifest::{self, Identity, Mode, Started};
 use crate::random::Nonce;
 use crate::rollup::budget::Budget;
 use crate::stop::Stop;
-use crate::store::Store;
-use crate::store::file::FileStore;
 use crate::supervise::Context;
+use crate::task::Task as EcsTask;
 
 /// What all workers need: the checked query and the columns it reads.
-pub(super) fn task(context: &Context, config: &Config, query: &str) -> Result<Task> {
+pub(super) fn task(
+    context: &Context,
+    config: &Config,
+    stores: &Stores,
+    ecs: Option<&EcsTask>,
+    query: &str,
+) -> Result<Task> {
     let Compiled { columns, plan } = match (&config.compiled, &config.input) {
         (Some(compiled), _) => compiled.clone(),
         (None, Named::Range(_)) => compile(config, "", query)?,
-        (None, Named::Files { columns, .. }) => {
-            compile(config, &text(columns, &context.stop)?, query)?
+        (None, Named::Objects { columns, .. }) => {
+            compile(config, &text(columns, stores, &context.stop)?, query)?
         }
     };
     let read = plan
@@ -32,12 +36,16 @@ pub(super) fn task(context: &Context, config: &Config, query: &str) -> Result<Ta
         .iter()
         .filter_map(|&index| columns.get(index).cloned())
         .collect();
-    let limit = context.machine.memory_limit_bytes.unwrap_or(u64::MAX);
+    let limits_bytes = [
+        context.machine.memory_limit_bytes,
+        ecs.and_then(EcsTask::memory_bytes),
+    ];
+    let limit = limits_bytes.into_iter().flatten().min().unwrap_or(u64::MAX);
     Ok(Task {
         plan,
         columns: read,
         format: match &config.input {
-            Named::Files { format, .. } => Some(format.clone()),
+            Named::Objects { format, .. } => Some(format.clone()),
             Named::Range(_) => None,
         },
         output_format: config.output_format,
@@ -52,8 +60,8 @@ fn compile(config: &Config, columns: &str, query: &str) -> Result<Compiled> {
         .map_err(|problems| problem::report(&problems))
 }
 
-/// The text itself, read from its file where that is where it is: 78 where that fails, as the RUN_ID is still free.
-pub(super) fn text(text: &Text, stop: &Stop) -> Result<String> {
+/// The text itself, read from where it is: 78 where what is there is of no use, as the RUN_ID is still free.
+pub(super) fn text(text: &Text, stores: &Stores, stop: &Stop) -> Result<String> {
     let uri = match text {
         Text::Inline(text) => return Ok(text.clone()),
         Text::Uri(uri) => uri,
@@ -64,33 +72,41 @@ pub(super) fn text(text: &Text, stop: &Stop) -> Result<String> {
         Error::new(Kind::Config, "reading", expected, found, advice).at_uri(uri.to_string())
     };
     let read = || -> Result<Vec<u8>> {
-        let (store, key) = whole_file(uri)?;
+        let (store, key) = stores.text(uri)?;
         let opened = store.open(&key, None, stop)?;
-        let opened = opened.ok_or_else(|| unusable("no such file".to_owned()))?;
+        let opened = opened.ok_or_else(|| unusable("none".to_owned()))?;
         opened.read_small(&uri.to_string(), limits::QUERY_BYTES)
     };
-    let bytes = read().map_err(|error| unusable(error.detail().found.clone()))?;
+    let bytes = read().map_err(|error| match error.kind() {
+        // Neither the variable nor what it points at is to blame.
+        Kind::Unavailable | Kind::Interrupted | Kind::Protocol | Kind::Defect => error,
+        Kind::Usage
+        | Kind::Data
+        | Kind::Input
+        | Kind::Taken
+        | Kind::LocalIo
+        | Kind::Denied
+        | Kind::Config => unusable(error.detail().found.clone()),
+    })?;
     String::from_utf8(bytes).map_err(|_| unusable("other bytes".to_owned()))
 }
 
-/// The store and key of one file, in which a `*` is a character like any other.
-fn whole_file(uri: &FileUri) -> Result<(FileStore, String)> {
-    let (directory, name) = uri.path().rsplit_once('/').unwrap_or(("", uri.path()));
-    let (store, _) = FileStore::input(&format!("{directory}/"))?;
-    Ok((store, name.to_owned()))
-}
-
 /// Takes the RUN_ID, and says so.
-pub(super) fn claim(context: &Context, config: &Config) -> Result<Claim> {
+pub(super) fn claim(
+    context: &Context,
+    config: &Config,
+    stores: &Stores,
+    ecs: Option<&EcsTask>,
+) -> Result<Claim> {
     let nonce = Nonce::draw(context.random.as_ref())?;
     let claim = Claim::take(Terms {
-        store: Arc::new(FileStore::output(Path::new(config.output.path()))),
+        store: stores.output(&config.output)?,
         prefix: config.run_id.as_str().to_owned(),
-        attempts: 1,
+        attempts: stores.attempts(),
         started: Started {
             identity: Identity::new(config.run_id.as_str(), nonce.as_str(), Mode::Batch),
             started_at: manifest::utc(context.clock.wall_us()),
-            task_arn: None,
+            task_arn: ecs.map(|task| task.arn.clone()),
             config: config.resolved.clone(),
         },
         nonce,

@@ -1,0 +1,227 @@
+//! Which store a URI means: a directory, or a bucket reached as the configuration says. Made once a run; everything that
+//! talks to S3 shares its connections, credentials and counts.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::S3;
+use crate::config::aws::Aws;
+use crate::config::s3::{InputAccess, OutputSse};
+use crate::config::uri::{FileUri, InputUri, OutputUri, TextUri};
+use crate::error::{Error, Result};
+use crate::http::tls::Trust;
+use crate::http::{Client as Http, Transport};
+use crate::log::Event;
+use crate::manifest::Requests;
+use crate::s3::{
+    Access, Client, Counters, Credentials, Encryption, Endpoint, Settings, Side, World,
+};
+use crate::store::file::FileStore;
+use crate::store::object::ObjectStore;
+use crate::store::{Pattern, Store};
+use crate::supervise::Context;
+use crate::task::Task;
+
+/// The stores of a run.
+#[derive(Debug)]
+pub(super) struct Stores {
+    buckets: Option<Buckets>,
+}
+
+/// How buckets are reached.
+#[derive(Debug)]
+struct Buckets {
+    world: World,
+    credentials: Arc<Credentials>,
+    s3: S3,
+}
+
+impl Stores {
+    /// Loads what must be trusted; asks nothing of the network yet.
+    ///
+    /// # Errors
+    /// 78 for an AWS_CA_BUNDLE that cannot be used.
+    pub(super) fn new(context: &Context, s3: Option<&S3>) -> Result<Self> {
+        let Some(s3) = s3 else {
+            return Ok(Self { buckets: None });
+        };
+        for name in &s3.aws.proxies {
+            let text = format!("{name} is set and not used: windrow connects directly");
+            context
+                .log
+                .event(&Event::warning(text).with("variable", *name));
+        }
+        let trust = Trust::load(s3.aws.ca_bundle.as_deref())?;
+        let transport: Arc<dyn Transport> = Arc::new(Http::new(context.clock.clone(), trust));
+        let source = s3.aws.credentials.clone();
+        let credentials = Credentials::new(source, transport.clone(), context.clock.clone());
+        let world = World {
+            transport,
+            clock: context.clock.clone(),
+            random: context.random.clone(),
+            counters: Arc::new(Counters::default()),
+        };
+        let credentials = Arc::new(credentials);
+        Ok(Self {
+            buckets: Some(Buckets {
+                world,
+                credentials,
+                s3: s3.clone(),
+            }),
+        })
+    }
+
+    /// Where a run's artifacts go.
+    ///
+    /// # Errors
+    /// 70; the configuration has what each of its URIs needs.
+    pub(super) fn output(&self, uri: &OutputUri) -> Result<Arc<dyn Store>> {
+        Ok(match uri {
+            OutputUri::File(uri) => Arc::new(FileStore::output(Path::new(uri.path()))),
+            OutputUri::S3(output) => {
+                let client = self.buckets()?.client(&output.bucket, Side::Output);
+                Arc::new(ObjectStore::new(client, &output.prefix))
+            }
+        })
+    }
+
+    /// Where an element of INPUT is, and which of the objects there it names.
+    ///
+    /// # Errors
+    /// 78 where it is no pattern.
+    pub(super) fn input(&self, uri: &InputUri) -> Result<(Arc<dyn Store>, Pattern)> {
+        Ok(match uri {
+            InputUri::File(pattern) => {
+                let uri = pattern.to_string();
+                let (store, pattern) =
+                    FileStore::input(uri.strip_prefix("file://").unwrap_or(&uri))?;
+                (Arc::new(store), pattern)
+            }
+            InputUri::S3(pattern) => {
+                let client = self.buckets()?.client(&pattern.bucket, Side::Input);
+                let keys = Pattern::of_keys(&pattern.key)
+                    .map_err(|fault| Error::defect("listing INPUT", fault))?;
+                (Arc::new(ObjectStore::new(client, "")), keys)
+            }
+        })
+    }
+
+    /// Where a text is, and its key there.
+    ///
+    /// # Errors
+    /// As [`Self::input`].
+    pub(super) fn text(&self, uri: &TextUri) -> Result<(Arc<dyn Store>, String)> {
+        Ok(match uri {
+            TextUri::File(uri) => {
+                let (store, key) = whole_file(uri)?;
+                (Arc::new(store), key)
+            }
+            TextUri::S3(object) => {
+                let client = self.buckets()?.client(&object.bucket, Side::Input);
+                (Arc::new(ObjectStore::new(client, "")), object.key.clone())
+            }
+        })
+    }
+
+    /// The ECS task that the run is in, where its metadata endpoint is named. One that does not answer is a warning.
+    pub(super) fn task(&self, context: &Context, uri: Option<&str>) -> Option<Task> {
+        let uri = uri?;
+        let read = || {
+            let transport: Arc<dyn Transport> =
+                Arc::new(Http::new(context.clock.clone(), Trust::compiled_in()?));
+            Task::read(uri, &transport, &context.stop)
+        };
+        match read() {
+            Ok(task) => {
+                context.log.name_task(&task.arn);
+                Some(task)
+            }
+            Err(error) => {
+                context.log.event(&Event::warning(error.to_string()));
+                None
+            }
+        }
+    }
+
+    /// Sends of one create-only request (S3_ATTEMPTS).
+    pub(super) fn attempts(&self) -> u32 {
+        self.buckets
+            .as_ref()
+            .map_or(1, |buckets| buckets.s3.attempts)
+    }
+
+    /// What was asked of S3 so far.
+    pub(super) fn requests(&self) -> Requests {
+        let Some(buckets) = &self.buckets else {
+            return Requests::default();
+        };
+        let counts = buckets.world.counters.counts();
+        Requests {
+            requests: counts.requests,
+            attempts: counts.attempts,
+            bytes_in: counts.bytes_in,
+            bytes_out: counts.bytes_out,
+        }
+    }
+
+    fn buckets(&self) -> Result<&Buckets> {
+        let missing = || Error::defect("opening a bucket", "no settings for S3");
+        self.buckets.as_ref().ok_or_else(missing)
+    }
+}
+
+impl Buckets {
+    fn client(&self, bucket: &str, side: Side) -> Client {
+        let S3 {
+            aws,
+            attempts,
+            input_access,
+            input_region,
+            output_sse,
+        } = &self.s3;
+        let own = aws.region.clone().unwrap_or_default();
+        let credentials = || Arc::clone(&self.credentials);
+        let (region, access, encryption) = match side {
+            Side::Input => {
+                let access = match input_access {
+                    InputAccess::Signed => Access::Signed(credentials()),
+                    InputAccess::RequesterPays => Access::RequesterPays(credentials()),
+                    InputAccess::Unsigned => Access::Unsigned,
+                };
+                (input_region.clone().unwrap_or(own), access, None)
+            }
+            Side::Output => {
+                let encryption = output_sse.as_ref().map(|sse| match sse {
+                    OutputSse::Aes256 => Encryption::Aes256,
+                    OutputSse::Kms(key) => Encryption::Kms(key.clone()),
+                });
+                (own, Access::Signed(credentials()), encryption)
+            }
+        };
+        let settings = Settings {
+            endpoint: endpoint(aws, &region),
+            region,
+            access,
+            encryption,
+            attempts: *attempts,
+            side,
+        };
+        Client::new(self.world.clone(), bucket.to_owned(), settings)
+    }
+}
+
+fn endpoint(aws: &Aws, region: &str) -> Endpoint {
+    match &aws.endpoint {
+        Some(base) => Endpoint::Custom { base: base.clone() },
+        None => Endpoint::Aws {
+            region: region.to_owned(),
+        },
+    }
+}
+
+/// The store and key of one file, in which a `*` is a character like any other.
+fn whole_file(uri: &FileUri) -> Result<(FileStore, String)> {
+    let (directory, name) = uri.path().rsplit_once('/').unwrap_or(("", uri.path()));
+    let (store, _) = FileStore::input(&format!("{directory}/"))?;
+    Ok((store, name.to_owned()))
+}
