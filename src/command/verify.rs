@@ -139,9 +139,9 @@ fn locate(uri: &str, stop: &Stop) -> Result<(FileStore, &'static str)> {
     if let Some((directory, name)) = path.rsplit_once('/')
         && let Some(name) = DOCUMENTS.into_iter().find(|known| *known == name)
     {
-        return Ok((FileStore::output(Path::new(directory)), name));
+        return Ok((FileStore::run(Path::new(directory)), name));
     }
-    let store = FileStore::output(Path::new(path));
+    let store = FileStore::run(Path::new(path));
     let entries = store.list(&Pattern::below(""), stop)?;
     let is_there = |name: &str| entries.iter().any(|entry| entry.key == name);
     let mut there = DOCUMENTS.into_iter().filter(|name| is_there(name));
@@ -366,8 +366,9 @@ mod tests {
                 "a way out",
                 vec![("r/manifest.json", &*document(&[artifact("../secret", b"")]))],
                 "r",
-                Err(Kind::LocalIo),
+                Err(Kind::Input),
             ),
+            ("no directory", vec![("r", "x")], "r", Err(Kind::Input)),
         ] {
             let scratch = Scratch::new();
             for (path, content) in files {
