@@ -107,7 +107,7 @@ impl Target {
 /// 65 where an artifact differs, naming the first; those of [`verify`].
 pub fn run(context: &Context, target: &Target) -> Result<Outcome> {
     let stores = Stores::new(context, target.s3.as_ref())?;
-    let store = stores.output(&target.place)?;
+    let store = stores.run(&target.place)?;
     let verified = verify(
         store.as_ref(),
         target.document,
@@ -321,7 +321,7 @@ mod tests {
         let OutputUri::File(place) = &target.place else {
             panic!("files")
         };
-        let store = FileStore::output(Path::new(place.path()));
+        let store = FileStore::run(Path::new(place.path()));
         let verified = verify(&store, target.document, &stop(), &mut |_| seen += 1)
             .map_err(|error| error.kind())?;
         let differing: Vec<String> = verified
@@ -429,8 +429,9 @@ mod tests {
                 "a way out",
                 vec![("r/manifest.json", &*document(&[artifact("../secret", b"")]))],
                 "r",
-                Err(Kind::LocalIo),
+                Err(Kind::Input),
             ),
+            ("no directory", vec![("r", "x")], "r", Err(Kind::Input)),
         ] {
             let scratch = Scratch::new();
             for (path, content) in files {

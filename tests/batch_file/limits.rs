@@ -237,3 +237,34 @@ fn f059_no_memory_to_be_had_for_groups() {
     );
     assert!(why.contains("to grow the keys of the groups ("), "{why}");
 }
+
+/// One record read into many columns of the output took many times its size: 250 times 8 MB was an abort (134) under a
+/// limit of the process. A row has a limit now, and short rows followed by long ones go in smaller batches.
+#[test]
+fn f059_rows_that_are_many_times_their_record() {
+    let place = Place::new("f059-rows");
+    let long = "x".repeat(8 << 20);
+    let short = (0..3_000).map(|number| format!("{number}\n"));
+    place.put(
+        "long.csv",
+        format!("t\n{}{long}\n", short.collect::<String>()),
+    );
+    let columns = |count: usize| {
+        let columns: Vec<String> = (0..count).map(|number| format!("t AS c{number}")).collect();
+        format!("SELECT {} FROM input", columns.join(", "))
+    };
+    for (name, count, code) in [("fits", 8, 0), ("too-long", 9, 65)] {
+        let job = Job::csv(&place, "long.csv", "t VARCHAR", &columns(count)).named(name);
+        let ended = job.run();
+        assert_eq!(ended.code, code, "{name}: {}", ended.summary());
+        match code {
+            0 => assert_eq!(ended.rollup().lines().count(), 3_002),
+            _ => {
+                let why = ended.why();
+                let want = "expected at most 67108864 bytes of text in a row of the output, found 75497472";
+                assert!(why.ends_with(want), "{why}");
+                assert_eq!(ended.summary()["record"], 3_001);
+            }
+        }
+    }
+}
