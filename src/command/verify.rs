@@ -65,8 +65,7 @@ impl Verified {
 struct Document {
     format: u32,
     mode: Mode,
-    #[serde(default)]
-    artifacts: Vec<Receipt>,
+    artifacts: Option<Vec<Receipt>>,
 }
 
 /// What is to be verified.
@@ -150,14 +149,14 @@ pub fn verify(
     let opened = store
         .open(name, None, stop)?
         .ok_or_else(|| none(&uri, "nothing"))?;
-    let document = parse(&opened.read_small(&uri, MANIFEST_BYTES)?, &uri)?;
+    let document = parse(&opened.read_small(&uri, MANIFEST_BYTES)?, name, &uri)?;
     let mut verified = Verified {
         uri,
         artifacts: 0,
         bytes: 0,
         differences: Vec::new(),
     };
-    for artifact in &document.artifacts {
+    for artifact in document.artifacts.iter().flatten() {
         match compare(store, artifact, stop) {
             Ok(()) => {
                 verified.artifacts = verified.artifacts.saturating_add(1);
@@ -220,7 +219,7 @@ fn document(store: &dyn Store, stop: &Stop) -> Result<&'static str> {
     }
 }
 
-fn parse(bytes: &[u8], uri: &str) -> Result<Document> {
+fn parse(bytes: &[u8], name: &str, uri: &str) -> Result<Document> {
     let malformed = |expected: &str, found: String| {
         let advice = "use the windrow that wrote it, or look at what changed it";
         Error::new(Kind::Data, "verifying", expected, found, advice).at_uri(uri)
@@ -230,6 +229,9 @@ fn parse(bytes: &[u8], uri: &str) -> Result<Document> {
     if document.format != FORMAT {
         let found = format!("format {}", document.format);
         return Err(malformed("format 1", found));
+    }
+    if document.artifacts.is_none() && name != FAILURE {
+        return Err(malformed("a list of artifacts", "none".to_owned()));
     }
     match document.mode {
         Mode::Batch => Ok(document),
@@ -402,6 +404,12 @@ mod tests {
             (
                 "no JSON",
                 vec![("r/manifest.json", "{")],
+                "r",
+                Err(Kind::Data),
+            ),
+            (
+                "a result without a list",
+                vec![("r/manifest.json", r#"{"format":1,"mode":"batch"}"#)],
                 "r",
                 Err(Kind::Data),
             ),

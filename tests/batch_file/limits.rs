@@ -99,6 +99,24 @@ fn f058_f127_tiny_bad_records_do_not_pile_up() {
     assert!(peak < 32 * MIB, "{peak}");
 }
 
+/// What a record becomes may be many times its size: the first batch was once of 128 records, however long their rows.
+#[test]
+fn f058_f127_long_rows_do_not_pile_up() {
+    let place = Place::new("f058-rows");
+    place.put(
+        "in.csv",
+        "a\n".to_owned() + &("x".repeat(4_000) + "\n").repeat(130),
+    );
+    let items = (0..100)
+        .map(|item| format!("a AS a{item}"))
+        .collect::<Vec<_>>();
+    let query = format!("SELECT {} FROM input", items.join(", "));
+    let ended = Job::csv(&place, "in.csv", "a VARCHAR", &query).run();
+    assert_eq!(ended.rollup().lines().count(), 131);
+    let peak = ended.summary()["peak_memory_bytes"].as_u64().unwrap();
+    assert!(peak < 40 * MIB, "{peak}");
+}
+
 #[test]
 fn f055_the_longest_record_and_one_byte_more() {
     let place = Place::new("f055");
