@@ -444,7 +444,7 @@ mod tests {
 
     #[test]
     fn other_uris_are_a_wrong_command_line() {
-        for uri in ["s3://bucket/run", "/tmp/run", "file://host/run", ""] {
+        for uri in ["s3://Bucket/run", "/tmp/run", "file://host/run", ""] {
             assert_eq!(check(uri), Err(Kind::Usage), "{uri}");
         }
     }
