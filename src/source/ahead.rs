@@ -130,7 +130,8 @@ impl<'run> Ahead<'run> {
             .map(count)
             .sum();
         let start = self.start.get().saturating_add(passed);
-        (self.opened.set(number), self.start.set(start));
+        self.opened.set(number);
+        self.start.set(start);
         while self.next.get() < start {
             self.take()?;
         }

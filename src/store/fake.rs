@@ -301,7 +301,8 @@ impl Readable for Fake {
                     let error = Error::new(Kind::Input, "reading", "the state", "412", "look");
                     return Err(error.at_uri(self.uri(key)));
                 }
-                let range = range.start as usize..range.end as usize;
+                let at = |offset| usize::try_from(offset).unwrap();
+                let range = at(range.start)..at(range.end);
                 Ok(Stretch {
                     bytes: object.bytes[range].to_vec(),
                     version_id: Some(format!("version of {key}")),
