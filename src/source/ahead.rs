@@ -135,7 +135,9 @@ impl<'run> Ahead<'run> {
         while self.next.get() < start {
             self.take()?;
         }
-        let end = start.saturating_add(self.inputs.get(number).map_or(0, count));
+        let input = self.inputs.get(number);
+        let input = input.ok_or_else(|| Error::defect("opening", "no such input"))?;
+        let end = start.saturating_add(count(input));
         let Stretch { bytes, version_id } = self.take()?;
         let reader = Joined {
             ahead: self,
@@ -144,6 +146,7 @@ impl<'run> Ahead<'run> {
             at: 0,
         };
         Ok(Opened {
+            bytes: input.entry.bytes,
             version_id,
             reader: Box::new(reader),
         })

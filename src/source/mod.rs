@@ -28,6 +28,8 @@ pub struct Source<'run> {
 
 /// An input being read.
 pub struct Opened<'a> {
+    /// Its size, as it is stored.
+    pub bytes: u64,
     /// Where the store keeps versions.
     pub version_id: Option<String>,
     /// Its bytes. A read fails with the run's error inside ([`crate::store::lifted`]).
@@ -100,6 +102,7 @@ impl Source<'_> {
             Some(_) | None => {
                 let opened = input.open(self.stop)?;
                 Ok(Opened {
+                    bytes: opened.bytes,
                     version_id: opened.version_id,
                     reader: opened.reader,
                 })

@@ -7,6 +7,7 @@ use super::work::{Counts, Piece, Room, Stopped, Task, Worked, Worker};
 use crate::config::values::OnBadRecord;
 use crate::decode::Fault;
 use crate::error::{Error, Kind, Place, Result};
+use crate::limits;
 use crate::log::{Event, Level, Log};
 use crate::manifest::Records;
 use crate::query::Problem;
@@ -197,6 +198,24 @@ impl Fold<'_, '_> {
             }
             Stopped::Object(fault) => object_fault(&fault, &self.uri(piece)),
             Stopped::Memory(full) => lift_rollup(self.query, Failure::Full(full)),
+            Stopped::LongRows {
+                record,
+                offset,
+                bytes,
+            } => {
+                let number = before + u64::from(record) + 1;
+                let most = limits::OUTPUT_ROW_BYTES;
+                let expected = format!("at most {most} bytes of text in a row of the output");
+                let advice = "select fewer columns, or filter such records out with WHERE";
+                let error = Error::new(
+                    Kind::Data,
+                    "evaluating",
+                    expected,
+                    format!("{bytes}"),
+                    advice,
+                );
+                error.at(self.place(piece, number, offset, None))
+            }
             Stopped::Defect(what) => Error::defect("working", what),
         }
     }
