@@ -14,6 +14,7 @@
 //! - [`command`]: the only files that join stages
 
 pub mod artifact;
+pub mod budget;
 pub mod clock;
 pub mod command;
 pub mod commit;
@@ -33,6 +34,7 @@ pub mod random;
 pub mod rollup;
 pub mod s3;
 pub mod signals;
+pub mod source;
 pub mod stop;
 pub mod store;
 pub mod supervise;

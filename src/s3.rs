@@ -27,6 +27,7 @@ pub use self::credentials::Credentials;
 pub use self::errors::Refusal;
 pub use self::list::Listed;
 pub use self::multipart::{PartReceipt, Uploaded};
+pub(crate) use self::object::changed;
 pub use self::object::{Got, Known};
 pub use self::request::Endpoint;
 pub(crate) use self::request::etag;

@@ -18,7 +18,7 @@ use crate::s3::{
 };
 use crate::store::file::FileStore;
 use crate::store::object::ObjectStore;
-use crate::store::{Pattern, Store};
+use crate::store::{Pattern, Readable, Store};
 use crate::supervise::Context;
 use crate::task::Task;
 
@@ -103,7 +103,7 @@ impl Stores {
     ///
     /// # Errors
     /// 78 where it is no pattern.
-    pub(super) fn input(&self, uri: &InputUri) -> Result<(Arc<dyn Store>, Pattern)> {
+    pub(super) fn input(&self, uri: &InputUri) -> Result<(Arc<dyn Readable>, Pattern)> {
         Ok(match uri {
             InputUri::File(pattern) => {
                 let uri = pattern.to_string();
@@ -124,7 +124,7 @@ impl Stores {
     ///
     /// # Errors
     /// As [`Self::input`].
-    pub(super) fn text(&self, uri: &TextUri) -> Result<(Arc<dyn Store>, String)> {
+    pub(super) fn text(&self, uri: &TextUri) -> Result<(Arc<dyn Readable>, String)> {
         Ok(match uri {
             TextUri::File(uri) => {
                 let (store, key) = whole_file(uri)?;
@@ -176,6 +176,12 @@ impl Stores {
             bytes_in: counts.bytes_in,
             bytes_out: counts.bytes_out,
         }
+    }
+
+    /// Directory markers that listings skipped so far.
+    pub(super) fn markers(&self) -> u64 {
+        let buckets = self.buckets.as_ref();
+        buckets.map_or(0, |buckets| buckets.world.counters.counts().markers)
     }
 
     fn buckets(&self) -> Result<&Buckets> {
