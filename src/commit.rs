@@ -149,6 +149,9 @@ impl Claim {
         // A listing may take its time; a run that was stopped meanwhile leaves its RUN_ID free.
         stop.check()?;
         let body = manifest::to_bytes(&started)?;
+        if body.len() > MANIFEST_BYTES {
+            return Err(long_claim(body.len()));
+        }
         let prefix = format!("{prefix}/");
         let claim = Self {
             destination: Destination::new(store, prefix, nonce, attempts, stop),
@@ -378,6 +381,17 @@ fn taken(prefix: &str, entries: &[Entry], uri: String) -> Error {
         )
     };
     already_taken(found, uri)
+}
+
+/// What could be written and never read back.
+fn long_claim(bytes: usize) -> Error {
+    Error::new(
+        Kind::Config,
+        "claiming",
+        format!("a configuration that takes at most {MANIFEST_BYTES} bytes as JSON"),
+        format!("{bytes} bytes"),
+        "put long texts behind QUERY_URI and COLUMNS_URI",
+    )
 }
 
 fn lost_race(uri: String) -> Error {

@@ -65,8 +65,11 @@ pub const BATCH_ROWS: usize = 2_048;
 /// Stack of a thread that evaluates expressions: the deepest that is allowed takes a fraction of it, also without
 /// optimisation. Only what is touched costs memory.
 pub const STACK_BYTES: usize = 8 << 20;
-/// Records of a worker's first batch: few, until it is known how long their output rows are.
-pub const FIRST_BATCH_ROWS: usize = 128;
+/// Records of a worker's first batch: one, until it is known how long its output row is. Batches double from there.
+pub const FIRST_BATCH_ROWS: usize = 1;
+/// Most text in one row of the output: four values of the longest, so that a record read into many columns cannot take
+/// many times its size.
+pub const OUTPUT_ROW_BYTES: usize = 4 * VARCHAR_BYTES;
 /// Encoded rows that end a part of a chunk, so that long rows of a row-wise query cannot pile up.
 pub const PART_ROWS_BYTES: usize = 2 << 20;
 /// Bad records that end a part of a chunk: what is kept of so many tiny ones weighs about as much.

@@ -48,7 +48,7 @@ enum Words {
 enum Command {
     Batch(Box<Config>),
     Check(Box<Config>),
-    Verify(verify::Target),
+    Verify(Box<verify::Target>),
     Print(String),
 }
 
@@ -61,7 +61,9 @@ impl Command {
         Ok(match words {
             Words::Batch => Self::Batch(config()?),
             Words::Check => Self::Check(config()?),
-            Words::Verify(uri) => Self::Verify(verify::Target::parse(&uri, &Raw::read())?),
+            Words::Verify(uri) => {
+                Self::Verify(Box::new(verify::Target::parse(&uri, &Raw::read())?))
+            }
             Words::Help => Self::Print(variables::help()),
             Words::Version => Self::Print(format!("windrow {}\n", env!("CARGO_PKG_VERSION"))),
         })

@@ -48,9 +48,13 @@ fn windrow(words: &[&str]) -> Command {
 fn check(changes: &[(&str, &str)]) -> Output {
     let mut command = windrow(&["check", "batch"]);
     for (name, value) in GOOD.iter().chain(changes) {
+        let name = match name.starts_with("AWS_") {
+            true => (*name).to_owned(),
+            false => format!("WINDROW_{name}"),
+        };
         match value.is_empty() {
-            true => command.env_remove(format!("WINDROW_{name}")),
-            false => command.env(format!("WINDROW_{name}"), value),
+            true => command.env_remove(name),
+            false => command.env(name, value),
         };
     }
     command.output().expect("the program starts")
@@ -271,6 +275,9 @@ fn f005_malformed_numbers() {
         let Form::Number { least, most } = variable.form else {
             continue;
         };
+        let in_bucket = [("INPUT", "s3://bucket/a.csv"), ("AWS_REGION", "eu-west-1")];
+        let is_of_s3 = variable.applies == variables::Applies::S3;
+        let base = if is_of_s3 { &in_bucket[..] } else { &[] };
         let bad = [
             (least - 1).to_string(),
             (most + 1).to_string(),
@@ -280,12 +287,13 @@ fn f005_malformed_numbers() {
             "9".repeat(5000),
         ];
         for text in &bad {
-            let report = report(&check(&[(variable.name, text)]));
+            let report = report(&check(&[base, &[(variable.name, text)]].concat()));
             let want = format!("WINDROW_{}: expected {}", variable.name, variable.form);
             assert!(report.contains(&want), "{report}");
         }
         for good in [least, most] {
-            let done = check(&[(variable.name, &good.to_string())]);
+            let good = good.to_string();
+            let done = check(&[base, &[(variable.name, &good)]].concat());
             assert_eq!(done.status.code(), Some(0), "{} {good}", variable.name);
         }
     }
@@ -402,17 +410,17 @@ fn f122_output_inside_input() {
 }
 
 #[test]
-fn what_is_not_built_is_refused_by_name_and_secrets_are_hidden() {
+fn uris_are_refused_with_a_reason_and_secrets_are_hidden() {
     for (name, value, want) in [
         (
             "INPUT",
             "s3://bucket/key",
-            "s3:// and https:// are not built yet",
+            "AWS_REGION: expected the region of the buckets",
         ),
         (
             "OUTPUT",
-            "s3://bucket/out",
-            "s3:// and https:// are not built yet",
+            "s3://Bucket/out",
+            "expected a bucket's name: 3 to 63 of a-z",
         ),
         (
             "INPUT",

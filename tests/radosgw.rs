@@ -2,7 +2,7 @@
 //! 43 to 46, 118). Runs where the environment says where one is (`eval "$(radosgw up)"`), and says so where not.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
+    clippy::print_stdout,
     clippy::disallowed_methods,
     reason = "a test that cannot go on says where; it is told of the server by the environment"
 )]

@@ -26,7 +26,7 @@ const COMMON: [&str; 2] = ["limits", "error"];
 #[test]
 fn the_tree_is_tidy() {
     let tree = read();
-    let checks: [fn(&Tree) -> Findings; 7] = [
+    let checks: [fn(&Tree) -> Findings; 8] = [
         modules,
         rooms,
         openings,
@@ -34,6 +34,7 @@ fn the_tree_is_tidy() {
         dependencies,
         documented_variables,
         missing_modules,
+        named_paths,
     ];
     let findings: Findings = checks.iter().flat_map(|check| check(&tree)).collect();
     assert!(findings.is_empty(), "\n{}\n", findings.join("\n"));
@@ -402,6 +403,30 @@ fn missing_modules(tree: &Tree) -> Findings {
         .collect()
 }
 
+/// Files and directories that a document names in backticks are there.
+fn named_paths(tree: &Tree) -> Findings {
+    let is_there = |path: &str| {
+        let below = format!("{}/", path.trim_end_matches('/'));
+        tree.contains_key(path) || tree.keys().any(|known| known.starts_with(&below))
+    };
+    let mut findings = Findings::new();
+    for (path, text) in tree.iter().filter(|(path, _)| path.ends_with(".md")) {
+        for (number, line) in text.lines().enumerate() {
+            let named = line.split('`').skip(1).step_by(2).filter(|word| {
+                let ours = ["src/", "tests/", "docs/"];
+                ours.iter().any(|directory| word.starts_with(directory))
+            });
+            for gone in named.filter(|word| !is_there(word)) {
+                findings.push(format!(
+                    "{path}:{}: `{gone}` is not there, name what is",
+                    number + 1
+                ));
+            }
+        }
+    }
+    findings
+}
+
 mod checks {
     use super::*;
 
@@ -535,5 +560,14 @@ mod checks {
         let findings = documented_variables(&tree(&[("docs/configuration.md", &short)]));
         assert_eq!(findings.len(), 2, "{findings:?}");
         assert!(findings[0].contains(&rows[0]) && findings[1].contains("SHARD"));
+    }
+
+    #[test]
+    fn documents_name_what_is_there() {
+        let page = "`src/a.rs` and `src/a/`\n`src/b.rs`, `b.rs`\n";
+        let files = [("docs/x.md", page), ("src/a.rs", ""), ("src/a/c.rs", "")];
+        let findings = named_paths(&tree(&files));
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert!(findings[0].starts_with("docs/x.md:2: `src/b.rs`"));
     }
 }

@@ -85,6 +85,20 @@ impl Stores {
         })
     }
 
+    /// A run that is only read, by `verify`.
+    ///
+    /// # Errors
+    /// As [`Self::output`].
+    pub(super) fn run(&self, uri: &OutputUri) -> Result<Arc<dyn Store>> {
+        Ok(match uri {
+            OutputUri::File(uri) => Arc::new(FileStore::run(Path::new(uri.path()))),
+            OutputUri::S3(run) => {
+                let client = self.buckets()?.client(&run.bucket, Side::Input);
+                Arc::new(ObjectStore::new(client, &run.prefix))
+            }
+        })
+    }
+
     /// Where an element of INPUT is, and which of the objects there it names.
     ///
     /// # Errors

@@ -65,8 +65,7 @@ impl Verified {
 struct Document {
     format: u32,
     mode: Mode,
-    #[serde(default)]
-    artifacts: Vec<Receipt>,
+    artifacts: Option<Vec<Receipt>>,
 }
 
 /// What is to be verified.
@@ -108,7 +107,7 @@ impl Target {
 /// 65 where an artifact differs, naming the first; those of [`verify`].
 pub fn run(context: &Context, target: &Target) -> Result<Outcome> {
     let stores = Stores::new(context, target.s3.as_ref())?;
-    let store = stores.output(&target.place)?;
+    let store = stores.run(&target.place)?;
     let verified = verify(
         store.as_ref(),
         target.document,
@@ -150,14 +149,14 @@ pub fn verify(
     let opened = store
         .open(name, None, stop)?
         .ok_or_else(|| none(&uri, "nothing"))?;
-    let document = parse(&opened.read_small(&uri, MANIFEST_BYTES)?, &uri)?;
+    let document = parse(&opened.read_small(&uri, MANIFEST_BYTES)?, name, &uri)?;
     let mut verified = Verified {
         uri,
         artifacts: 0,
         bytes: 0,
         differences: Vec::new(),
     };
-    for artifact in &document.artifacts {
+    for artifact in document.artifacts.iter().flatten() {
         match compare(store, artifact, stop) {
             Ok(()) => {
                 verified.artifacts = verified.artifacts.saturating_add(1);
@@ -220,7 +219,7 @@ fn document(store: &dyn Store, stop: &Stop) -> Result<&'static str> {
     }
 }
 
-fn parse(bytes: &[u8], uri: &str) -> Result<Document> {
+fn parse(bytes: &[u8], name: &str, uri: &str) -> Result<Document> {
     let malformed = |expected: &str, found: String| {
         let advice = "use the windrow that wrote it, or look at what changed it";
         Error::new(Kind::Data, "verifying", expected, found, advice).at_uri(uri)
@@ -230,6 +229,9 @@ fn parse(bytes: &[u8], uri: &str) -> Result<Document> {
     if document.format != FORMAT {
         let found = format!("format {}", document.format);
         return Err(malformed("format 1", found));
+    }
+    if document.artifacts.is_none() && name != FAILURE {
+        return Err(malformed("a list of artifacts", "none".to_owned()));
     }
     match document.mode {
         Mode::Batch => Ok(document),
@@ -319,7 +321,7 @@ mod tests {
         let OutputUri::File(place) = &target.place else {
             panic!("files")
         };
-        let store = FileStore::output(Path::new(place.path()));
+        let store = FileStore::run(Path::new(place.path()));
         let verified = verify(&store, target.document, &stop(), &mut |_| seen += 1)
             .map_err(|error| error.kind())?;
         let differing: Vec<String> = verified
@@ -406,6 +408,12 @@ mod tests {
                 Err(Kind::Data),
             ),
             (
+                "a result without a list",
+                vec![("r/manifest.json", r#"{"format":1,"mode":"batch"}"#)],
+                "r",
+                Err(Kind::Data),
+            ),
+            (
                 "a later format",
                 vec![("r/manifest.json", r#"{"format":2,"mode":"batch"}"#)],
                 "r",
@@ -421,8 +429,9 @@ mod tests {
                 "a way out",
                 vec![("r/manifest.json", &*document(&[artifact("../secret", b"")]))],
                 "r",
-                Err(Kind::LocalIo),
+                Err(Kind::Input),
             ),
+            ("no directory", vec![("r", "x")], "r", Err(Kind::Input)),
         ] {
             let scratch = Scratch::new();
             for (path, content) in files {
@@ -435,7 +444,7 @@ mod tests {
 
     #[test]
     fn other_uris_are_a_wrong_command_line() {
-        for uri in ["s3://bucket/run", "/tmp/run", "file://host/run", ""] {
+        for uri in ["s3://Bucket/run", "/tmp/run", "file://host/run", ""] {
             assert_eq!(check(uri), Err(Kind::Usage), "{uri}");
         }
     }

@@ -51,6 +51,15 @@ fn range() -> Environment {
     environment
 }
 
+/// From a bucket to a bucket.
+fn s3() -> Environment {
+    let uris = [
+        ("INPUT", "s3://data/a.csv"),
+        ("OUTPUT", "s3://results/runs"),
+    ];
+    with(with(csv(), &uris), &[("AWS_REGION", "eu-central-1")])
+}
+
 /// `base` with these values; an empty one takes the variable out.
 fn with(mut base: Environment, changes: &[(&'static str, &str)]) -> Environment {
     for (name, value) in changes {
@@ -61,10 +70,14 @@ fn with(mut base: Environment, changes: &[(&'static str, &str)]) -> Environment 
 }
 
 fn raw(environment: &Environment) -> Raw {
-    let named = environment.iter();
-    named
-        .map(|(name, value)| (format!("{PREFIX}{name}").into(), value.into()))
-        .collect()
+    let named = environment.iter().map(|(name, value)| {
+        let prefix = match name.starts_with("AWS_") {
+            true => "",
+            false => PREFIX,
+        };
+        (format!("{prefix}{name}").into(), value.into())
+    });
+    named.collect()
 }
 
 /// Each problem's variable and text.
@@ -250,7 +263,7 @@ fn f003_unknown_names_come_with_the_nearest_one() {
         ("INPUTS", "did you mean WINDROW_INPUT?"),
         ("SHARD", "remove it"),
         ("EVENT_TIME", "remove it"),
-        ("S3_ATTEMPTS", "remove it"),
+        ("SUBSCRIBE", "remove it"),
         ("HEADERS", "remove it"),
         ("", "remove it"),
     ] {
@@ -299,6 +312,53 @@ fn f004_what_this_input_has_no_use_for_is_a_problem() {
             with(range(), &[("CSV_HEADER", "absent")]),
             vec!["CSV_HEADER"],
         ),
+        (
+            "S3 options with files",
+            with(
+                csv(),
+                &[
+                    ("S3_ATTEMPTS", "2"),
+                    ("S3_INPUT_ACCESS", "unsigned"),
+                    ("S3_INPUT_REGION", "eu-west-1"),
+                    ("OUTPUT_SSE", "AES256"),
+                ],
+            ),
+            vec![
+                "S3_ATTEMPTS",
+                "S3_INPUT_ACCESS",
+                "S3_INPUT_REGION",
+                "OUTPUT_SSE",
+            ],
+        ),
+        (
+            "options of the input with S3 as output alone",
+            with(
+                s3(),
+                &[
+                    ("INPUT", "file:///in/a.csv"),
+                    ("S3_INPUT_ACCESS", "unsigned"),
+                    ("OUTPUT_SSE", "AES256"),
+                ],
+            ),
+            vec!["S3_INPUT_ACCESS"],
+        ),
+        (
+            "options of the output with S3 as input alone",
+            with(
+                s3(),
+                &[
+                    ("OUTPUT", "file:///out"),
+                    ("S3_INPUT_ACCESS", "unsigned"),
+                    ("OUTPUT_SSE", "AES256"),
+                ],
+            ),
+            vec!["OUTPUT_SSE"],
+        ),
+        (
+            "no region",
+            with(s3(), &[("AWS_REGION", "")]),
+            vec!["AWS_REGION"],
+        ),
     ] {
         assert_eq!(variables(&environment), want, "{name}");
     }
@@ -320,7 +380,11 @@ fn f005_numbers_at_their_limits_and_one_past_them() {
             (format!("{least} "), false),
             ("9".repeat(60), false),
         ] {
-            let found = variables(&with(csv(), &[(variable.name, &text)]));
+            let base = match variable.applies {
+                Applies::S3 | Applies::S3Input | Applies::S3Output => s3(),
+                Applies::Always | Applies::Objects | Applies::Csv | Applies::Json => csv(),
+            };
+            let found = variables(&with(base, &[(variable.name, &text)]));
             let want = if good { vec![] } else { vec![variable.name] };
             assert_eq!(found, want, "{}={text}", variable.name);
         }
@@ -491,7 +555,6 @@ fn uris_that_are_refused_say_why_and_hide_secrets() {
         ("file:///", "the slash too many"),
         ("file:///in/**/a.csv", "at most one `*`"),
         ("file:///in/*/", "a glob of files"),
-        ("s3://bucket/key", "not built yet"),
         ("https://host/key?token=secret", "not built yet"),
         ("https://me:secret@host/key", "without user and password"),
         ("http://host/key", "plain http"),
@@ -535,10 +598,10 @@ fn uris_that_are_refused_say_why_and_hide_secrets() {
         );
     }
     for (variable, text) in [
-        ("OUTPUT", "s3://bucket/prefix"),
+        ("OUTPUT", "s3://Bucket/prefix"),
         ("OUTPUT", "file:///out/../x"),
         ("OUTPUT", "out"),
-        ("QUERY_URI", "s3://bucket/q"),
+        ("QUERY_URI", "s3://Bucket/q"),
         ("QUERY_URI", "file:///dir/"),
         ("COLUMNS_URI", "https://host/c"),
     ] {
@@ -558,7 +621,10 @@ fn uris_that_are_refused_say_why_and_hide_secrets() {
             ),
         };
         assert_eq!(
-            variables(&with(base, &[(variable, text)])),
+            variables(&with(
+                base,
+                &[(variable, text), ("AWS_REGION", "eu-central-1")]
+            )),
             [variable],
             "{text}"
         );

@@ -381,7 +381,8 @@ mod tests {
             ("DRAIN", Some("DRAIN_SECONDS")),
             ("SHARD", None),
             ("EVENT_TIME", None),
-            ("S3_ATTEMPTS", None),
+            ("S3_ATTEMPT", Some("S3_ATTEMPTS")),
+            ("SUBSCRIBE", None),
             ("X", None),
             ("", None),
         ] {

@@ -41,6 +41,8 @@ pub struct Framer {
     passed_over: Option<PassedOver>,
     spare: Vec<Vec<u8>>,
     chunk_bytes: usize,
+    /// Room at first.
+    first_bytes: usize,
     /// [`RECORD_BYTES`], but in tests.
     pub(super) record_bytes: usize,
 }
@@ -101,6 +103,7 @@ impl Framer {
             passed_over: None,
             spare: Vec::new(),
             chunk_bytes: CHUNK_BYTES,
+            first_bytes: CHUNK_BYTES,
             record_bytes: RECORD_BYTES,
         }
     }
@@ -109,13 +112,25 @@ impl Framer {
     #[must_use]
     pub fn with_chunk_bytes(mut self, chunk_bytes: usize) -> Self {
         self.chunk_bytes = chunk_bytes.clamp(1, self.record_bytes);
+        self.first_bytes = self.chunk_bytes;
+        self
+    }
+
+    /// The same for an object that is stored in `bytes`: a small one gets no room for a large one, which would take
+    /// longer to make than the object to read. Compressed it may hold more; then there is more room from the second
+    /// chunk on.
+    #[must_use]
+    pub fn for_stored(mut self, bytes: u64) -> Self {
+        // One byte more, to see the end.
+        let whole = usize::try_from(bytes.saturating_add(1)).unwrap_or(usize::MAX);
+        self.first_bytes = self.chunk_bytes.min(whole);
         self
     }
 
     /// Space for the next bytes of the object; never empty after [`Framer::next`] gave `None`.
     pub fn room(&mut self) -> &mut [u8] {
         if self.buffer.is_empty() {
-            self.buffer = self.fresh(self.chunk_bytes);
+            self.buffer = self.fresh(self.first_bytes);
         }
         self.buffer.get_mut(self.filled..).unwrap_or_default()
     }

@@ -161,6 +161,24 @@ fn check(name: &str, format: &Format, columns: &[Column], object: &[u8], want: &
         }
         let dripping = read(format, columns, object, size, 2_048, 1);
         assert_eq!(dripping, whole, "{name}: chunks of {size}, byte by byte");
+        let stored = framer(format, columns).for_stored(size as u64);
+        let stored = read_framed(stored, format, columns, object, 2_048, usize::MAX);
+        assert_eq!(stored, whole, "{name}: stored in {size} bytes");
+    }
+}
+
+/// Half a megabyte for each of a hundred thousand objects of a few bytes took ten times as long as to read them.
+#[test]
+fn f126_a_small_object_takes_little_room() {
+    for (stored, want) in [
+        (0, 1),
+        (5, 6),
+        (CHUNK_BYTES as u64 - 1, CHUNK_BYTES),
+        (CHUNK_BYTES as u64, CHUNK_BYTES),
+        (u64::MAX, CHUNK_BYTES),
+    ] {
+        let mut framer = framer(&json::LINES, &[]).for_stored(stored);
+        assert_eq!(framer.room().len(), want, "{stored}");
     }
 }
 

@@ -7,6 +7,8 @@ mod ndjson;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Borrow;
+
 use crate::value::Type;
 use crate::value::vector::Vector;
 
@@ -63,9 +65,10 @@ impl Encoder {
     }
 
     /// Appends the first `rows` rows of `vectors`, one vector a column; allocates nothing but `out`'s growth.
-    pub fn rows(&self, vectors: &[Vector], rows: usize, out: &mut Vec<u8>) {
+    pub fn rows(&self, vectors: &[impl Borrow<Vector>], rows: usize, out: &mut Vec<u8>) {
         for row in 0..rows {
             for (column, vector) in self.columns.iter().zip(vectors) {
+                let vector = vector.borrow();
                 out.extend_from_slice(&column.before);
                 match self.format {
                     Format::Csv => csv::field(vector, row, column.ty, out),

@@ -90,12 +90,6 @@ impl Entry {
     pub fn usage(&self) -> String {
         format!("{}({})", self.name, self.args)
     }
-
-    /// Whether this version computes it.
-    #[must_use]
-    pub fn is_built(&self) -> bool {
-        !matches!(self.rule, Rule::NotBuilt(_) | Rule::Instead(_))
-    }
 }
 
 /// The function of this name.

@@ -11,7 +11,7 @@ use super::extreme::{Extremes, Sought};
 use super::sum::{DoubleSums, ExactSums, Slopes};
 use super::{Failure, Holder};
 use crate::query::Problem;
-use crate::query::eval::{ColumnSet, Kept, Operand, columns_read, evaluate, filter, narrowed};
+use crate::query::eval::{ColumnSet, Kept, columns_read, evaluate, filter, narrowed};
 use crate::query::plan::{Aggregate, AggregateFunction};
 use crate::value::vector::{Batch, Data, Vector};
 use crate::value::{Position, Type};
@@ -159,7 +159,7 @@ impl<'p> Aggregator<'p> {
             .call
             .args
             .iter()
-            .map(|arg| Ok(vector(evaluate(arg, &batch)?, arg.ty, batch.rows)))
+            .map(|arg| Ok(evaluate(arg, &batch)?.into_vector(arg.ty, batch.rows)))
             .collect::<Result<Vec<_>, Problem>>()?;
         if !matches!(self.states, States::End(_)) {
             leave_out_nulls(&mut rows, &mut args);
@@ -301,15 +301,6 @@ impl From<Exceeded> for Fault {
 /// A final value that its type cannot hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unfit;
-
-/// The values one by one.
-pub(super) fn vector(operand: Operand<'_>, ty: Type, rows: usize) -> Cow<'_, Vector> {
-    match operand {
-        Operand::Column(vector) => Cow::Borrowed(vector),
-        Operand::Owned(vector) => Cow::Owned(vector),
-        Operand::Constant(_) => Cow::Owned(operand.into_vector(ty, rows)),
-    }
-}
 
 /// Rows with a NULL in any argument are not seen; after this, no argument has one.
 fn leave_out_nulls(rows: &mut Rows<'_>, args: &mut [Cow<'_, Vector>]) {

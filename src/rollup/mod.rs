@@ -21,7 +21,7 @@ use crate::query::eval::evaluate;
 use crate::query::plan::{Expr, Groups};
 use crate::value::Position;
 use crate::value::vector::{Batch, Data, Vector};
-use aggregate::{Aggregator, Order, vector};
+use aggregate::{Aggregator, Order};
 use budget::{Budget, Exceeded};
 use groups::Table;
 pub use order::Results;
@@ -210,7 +210,7 @@ impl<'p> Rollup<'p> {
 
 /// The values of a key. -0.0 equals 0.0, and the group prints as 0.0 (SQL.md, Order).
 fn key_values<'a>(key: &'a Expr, batch: &'a Batch) -> Result<Cow<'a, Vector>, Problem> {
-    let mut values = vector(evaluate(key, batch)?, key.ty, batch.rows);
+    let mut values = evaluate(key, batch)?.into_vector(key.ty, batch.rows);
     if let Data::Double(doubles) = &values.data
         && doubles.contains(&0.0)
         && let Data::Double(doubles) = &mut values.to_mut().data

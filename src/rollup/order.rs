@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::aggregate::{Aggregator, vector};
+use super::aggregate::Aggregator;
 use super::budget::{Budget, Charged};
 use super::cells::Cells;
 use super::{Failure, Holder};
@@ -118,7 +118,10 @@ impl<'p> Results<'p> {
             .plan
             .outputs
             .iter()
-            .map(|output| Ok(evaluate(output, &batch)?.into_vector(output.ty, batch.rows)))
+            .map(|output| {
+                let values = evaluate(output, &batch)?.into_vector(output.ty, batch.rows);
+                Ok(values.into_owned())
+            })
             .collect::<Result<_, Problem>>()?;
         self.next += groups.len();
         Ok(Some(Batch {
@@ -205,7 +208,7 @@ fn fill(
     expr: &Expr,
     batch: &Batch,
 ) -> Result<Result<(), super::budget::Exceeded>, Problem> {
-    let values = vector(evaluate(expr, batch)?, expr.ty, batch.rows);
+    let values = evaluate(expr, batch)?.into_vector(expr.ty, batch.rows);
     Ok(groups
         .iter()
         .enumerate()

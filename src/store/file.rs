@@ -74,10 +74,16 @@ struct Place {
 }
 
 impl FileStore {
-    /// The store of a run's output, or of what `verify` reads: the directory `root`, which need not exist yet.
+    /// The store of a run's output: the directory `root`, which need not exist yet.
     #[must_use]
     pub fn output(root: &Path) -> Self {
         Self::new(root, Side::Output)
+    }
+
+    /// The store of a run that is read again: the directory `root`.
+    #[must_use]
+    pub fn run(root: &Path) -> Self {
+        Self::new(root, Side::Input)
     }
 
     /// The store and the pattern behind the path of a `file://` INPUT. The root is the last directory before the first

@@ -57,14 +57,6 @@ pub fn format(value: i64, out: &mut Vec<u8>) {
     text::push_u64(value.unsigned_abs(), out);
 }
 
-/// Appends a HUGEINT in decimal.
-pub fn format_huge(value: i128, out: &mut Vec<u8>) {
-    if value < 0 {
-        out.push(b'-');
-    }
-    text::push_u128(value.unsigned_abs(), out);
-}
-
 /// CAST of a DOUBLE to BIGINT: the nearest, half to even; `None` out of range.
 #[must_use]
 pub fn from_double(value: f64) -> Option<i64> {

@@ -97,7 +97,7 @@ fn what_is_written_reads_back_and_is_what_the_standard_library_writes() {
     for _ in 0..20_000 {
         let huge = stream.integer();
         let mut out = Vec::new();
-        format_huge(huge, &mut out);
+        crate::value::decimal::format(huge, 0, &mut out);
         assert_eq!(String::from_utf8_lossy(&out), huge.to_string());
         assert_eq!(cast_text_huge(&out), Ok(huge));
         let value = i64::try_from(huge >> 64).unwrap() >> stream.below(64);

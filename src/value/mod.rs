@@ -115,7 +115,7 @@ impl fmt::Display for Type {
 
 /// One value; what it means is said by the [`Type`] beside it (a DECIMAL is its unscaled integer, a TIMESTAMP its
 /// microseconds). Invariant: the variant is `Null` or the type's [`Physical`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Value {
     /// SQL NULL, of any type.
     Null,
@@ -129,6 +129,21 @@ pub enum Value {
     Double(f64),
     /// VARCHAR
     Text(Box<str>),
+}
+
+/// Whether two values are the same one, which is more than that SQL's `=` holds: -0.0 is not 0.0.
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Null, Self::Null) => true,
+            (Self::Boolean(left), Self::Boolean(right)) => left == right,
+            (Self::Int(left), Self::Int(right)) => left == right,
+            (Self::Wide(left), Self::Wide(right)) => left == right,
+            (Self::Double(left), Self::Double(right)) => left.to_bits() == right.to_bits(),
+            (Self::Text(left), Self::Text(right)) => left == right,
+            _ => false,
+        }
+    }
 }
 
 /// Where a record stands in the whole input: the order of `first`, `last` and of ties (SPEC 5).

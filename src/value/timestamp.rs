@@ -5,7 +5,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{ParseFault, Type, integer, quotient};
+use super::{ParseFault, Type, integer};
 
 pub use super::timestamp_text::{cast_text, parse, parse_nanos};
 
@@ -364,12 +364,6 @@ pub fn add_interval(us: i64, interval: Interval) -> Option<i64> {
         + i128::from(time)
         + i128::from(interval.micros);
     i64::try_from(total).ok().and_then(in_range)
-}
-
-/// `epoch(ts)`: seconds, the nearest double.
-#[must_use]
-pub fn epoch_seconds(us: i64) -> f64 {
-    quotient::divide(i128::from(us), i128::from(SECOND_US)).unwrap_or(0.0)
 }
 
 /// `epoch_ms(ts)`: milliseconds, half away from zero.

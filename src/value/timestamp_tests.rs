@@ -570,8 +570,6 @@ fn epochs_round_as_they_say() {
     ] {
         assert_eq!(epoch_ms(us), want, "{us}");
     }
-    assert_eq!(epoch_seconds(1_769_903_939_123_456), 1_769_903_939.123_456);
-    assert_eq!(epoch_seconds(*RANGE.end()), 253_402_300_800.0);
 }
 
 #[test]

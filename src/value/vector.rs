@@ -214,6 +214,12 @@ impl Texts {
         self.bytes.len()
     }
 
+    /// Bytes of all texts together, each counted as often as it occurs.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        self.spans.iter().map(|span| span.length as usize).sum()
+    }
+
     /// The text at `row`, as UTF-8 bytes.
     #[must_use]
     pub fn bytes(&self, row: usize) -> &[u8] {

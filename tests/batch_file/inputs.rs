@@ -282,15 +282,15 @@ fn f111_texts_from_files() {
         .with("QUERY_URI", place.uri("longest.sql"));
     assert_eq!(longest.run().rollup(), "s\n3\n", "at the limit");
     for (number, (variable, file, why)) in [
-        ("QUERY_URI", "gone.sql", "no such file"),
+        ("QUERY_URI", "gone.sql", "found none"),
         ("QUERY_URI", "too-long.sql", "65536 bytes"),
         ("QUERY_URI", "not-utf8.sql", "other bytes"),
         ("QUERY_URI", "directory", "found something else"),
         ("QUERY_URI", "link.sql", "a symbolic link"),
-        ("QUERY_URI", "query.sql/x", "no such file"),
+        ("QUERY_URI", "query.sql/x", "found none"),
         ("QUERY_URI", "wrong.sql", "found b; the columns are a"),
         ("QUERY_URI", "empty.sql", "SELECT"),
-        ("COLUMNS_URI", "gone.txt", "no such file"),
+        ("COLUMNS_URI", "gone.txt", "found none"),
         ("COLUMNS_URI", "too-long.sql", "65536 bytes"),
         ("COLUMNS_URI", "not-utf8.sql", "other bytes"),
         ("COLUMNS_URI", "empty.sql", ""),

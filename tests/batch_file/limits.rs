@@ -99,6 +99,24 @@ fn f058_f127_tiny_bad_records_do_not_pile_up() {
     assert!(peak < 32 * MIB, "{peak}");
 }
 
+/// What a record becomes may be many times its size: the first batch was once of 128 records, however long their rows.
+#[test]
+fn f058_f127_long_rows_do_not_pile_up() {
+    let place = Place::new("f058-rows");
+    place.put(
+        "in.csv",
+        "a\n".to_owned() + &("x".repeat(4_000) + "\n").repeat(130),
+    );
+    let items = (0..100)
+        .map(|item| format!("a AS a{item}"))
+        .collect::<Vec<_>>();
+    let query = format!("SELECT {} FROM input", items.join(", "));
+    let ended = Job::csv(&place, "in.csv", "a VARCHAR", &query).run();
+    assert_eq!(ended.rollup().lines().count(), 131);
+    let peak = ended.summary()["peak_memory_bytes"].as_u64().unwrap();
+    assert!(peak < 40 * MIB, "{peak}");
+}
+
 #[test]
 fn f055_the_longest_record_and_one_byte_more() {
     let place = Place::new("f055");
@@ -218,4 +236,35 @@ fn f059_no_memory_to_be_had_for_groups() {
         "{why}"
     );
     assert!(why.contains("to grow the keys of the groups ("), "{why}");
+}
+
+/// One record read into many columns of the output took many times its size: 250 times 8 MB was an abort (134) under a
+/// limit of the process. A row has a limit now, and short rows followed by long ones go in smaller batches.
+#[test]
+fn f059_rows_that_are_many_times_their_record() {
+    let place = Place::new("f059-rows");
+    let long = "x".repeat(8 << 20);
+    let short = (0..3_000).map(|number| format!("{number}\n"));
+    place.put(
+        "long.csv",
+        format!("t\n{}{long}\n", short.collect::<String>()),
+    );
+    let columns = |count: usize| {
+        let columns: Vec<String> = (0..count).map(|number| format!("t AS c{number}")).collect();
+        format!("SELECT {} FROM input", columns.join(", "))
+    };
+    for (name, count, code) in [("fits", 8, 0), ("too-long", 9, 65)] {
+        let job = Job::csv(&place, "long.csv", "t VARCHAR", &columns(count)).named(name);
+        let ended = job.run();
+        assert_eq!(ended.code, code, "{name}: {}", ended.summary());
+        match code {
+            0 => assert_eq!(ended.rollup().lines().count(), 3_002),
+            _ => {
+                let why = ended.why();
+                let want = "expected at most 67108864 bytes of text in a row of the output, found 75497472";
+                assert!(why.ends_with(want), "{why}");
+                assert_eq!(ended.summary()["record"], 3_001);
+            }
+        }
+    }
 }

@@ -157,7 +157,8 @@ impl<'run> Objects<'run> {
             gzip::content(opened.reader).map_err(|cause| lifted(cause, uri))?;
         let number =
             u32::try_from(number).map_err(|_| Error::defect("opening", "too many inputs"))?;
-        let framer = Framer::new(self.format, &self.task.columns, number, Arc::clone(uri));
+        let framer = Framer::new(self.format, &self.task.columns, number, Arc::clone(uri))
+            .for_stored(opened.bytes);
         self.open = Some(Open {
             uri: Arc::clone(uri),
             compression,

@@ -201,6 +201,24 @@ impl Fold<'_, '_> {
             }
             Stopped::Object(fault) => object_fault(&fault, self.uri(piece)),
             Stopped::Memory(full) => lift_rollup(self.query, Failure::Full(full)),
+            Stopped::LongRows {
+                record,
+                offset,
+                bytes,
+            } => {
+                let number = before + u64::from(record) + 1;
+                let most = limits::OUTPUT_ROW_BYTES;
+                let expected = format!("at most {most} bytes of text in a row of the output");
+                let advice = "select fewer columns, or filter such records out with WHERE";
+                let error = Error::new(
+                    Kind::Data,
+                    "evaluating",
+                    expected,
+                    format!("{bytes}"),
+                    advice,
+                );
+                error.at(self.place(piece, number, offset, None))
+            }
             Stopped::Defect(what) => Error::defect("working", what),
         }
     }

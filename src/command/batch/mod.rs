@@ -40,7 +40,7 @@ pub fn run(context: &Context, mut config: Config) -> Result<Outcome> {
     let stores = Stores::new(context, config.s3.as_ref())?;
     let ecs = stores.task(context, config.metadata_uri.as_deref());
     let query = text(&config.query, &stores, &context.stop)?;
-    let task = task(context, &config, &stores, ecs.as_ref(), &query)?;
+    let task = task(context, &mut config, &stores, ecs.as_ref(), &query)?;
 
     let claim = claim(context, &config, &stores, ecs.as_ref())?;
     let mut tally = Tally {

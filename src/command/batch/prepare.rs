@@ -19,7 +19,7 @@ use crate::task::Task as EcsTask;
 /// What all workers need: the checked query and the columns it reads.
 pub(super) fn task(
     context: &Context,
-    config: &Config,
+    config: &mut Config,
     stores: &Stores,
     ecs: Option<&EcsTask>,
     query: &str,
@@ -28,7 +28,11 @@ pub(super) fn task(
         (Some(compiled), _) => compiled.clone(),
         (None, Named::Range(_)) => compile(config, "", query)?,
         (None, Named::Objects { columns, .. }) => {
-            compile(config, &text(columns, stores, &context.stop)?, query)?
+            let columns = text(columns, stores, &context.stop)?;
+            let compiled = compile(config, &columns, query)?;
+            // Written down like one that came inline: a result can be tied to its types.
+            config.resolved.insert("COLUMNS".to_owned(), columns.into());
+            compiled
         }
     };
     let read = plan

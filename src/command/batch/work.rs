@@ -1,6 +1,7 @@
 //! What a worker does with one piece of input: decode, WHERE, NOT NULL, then rollup or rows (ARCHITECTURE.md, "Why
 //! batches, and why twice"). Knows nothing of threads, files or the pieces before.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::rejected::Rejected;
@@ -120,6 +121,12 @@ pub(super) enum Stopped {
     Object(Fault),
     /// State passed its share of memory.
     Memory(rollup::Full),
+    /// Output rows hold more text than a batch may, or one row more than any may.
+    LongRows {
+        record: u32,
+        offset: u64,
+        bytes: usize,
+    },
     /// A state that the code rules out.
     Defect(&'static str),
 }
@@ -227,6 +234,11 @@ impl<'run> Worker<'run> {
                     worked.stopped = Some(Stopped::Memory(full));
                     break;
                 }
+                Err(Stopped::LongRows { .. }) if self.batch_rows > 1 => {
+                    worked.back_to(mark);
+                    cursor = start;
+                    self.batch_rows /= 2;
+                }
                 Err(_) => {
                     worked.back_to(mark);
                     self.one_by_one(piece, start, Room::NO_END, &mut worked);
@@ -310,9 +322,14 @@ impl<'run> Worker<'run> {
         self.drop_missing(piece, worked)?;
         self.sink
             .take(&self.batch, &mut worked.rows)
-            .map_err(|failure| match failure {
-                rollup::Failure::Problem(found) => problem(found),
-                rollup::Failure::Full(full) => Stopped::Memory(full),
+            .map_err(|halt| match halt {
+                Halt::Rollup(rollup::Failure::Problem(found)) => problem(found),
+                Halt::Rollup(rollup::Failure::Full(full)) => Stopped::Memory(full),
+                Halt::LongRows(bytes) => Stopped::LongRows {
+                    record,
+                    offset,
+                    bytes,
+                },
             })?;
         worked.counts.used += count(self.batch.rows);
         Ok(())
@@ -438,23 +455,49 @@ impl Worked {
     }
 }
 
+/// Why a sink does not take a batch.
+enum Halt {
+    Rollup(rollup::Failure),
+    /// So many bytes of text are in its rows.
+    LongRows(usize),
+}
+
 impl Sink<'_> {
     /// Takes the records that are used; rows of a row-wise query are appended to `rows`.
-    fn take(&mut self, batch: &Batch, rows: &mut Vec<u8>) -> Result<(), rollup::Failure> {
+    fn take(&mut self, batch: &Batch, rows: &mut Vec<u8>) -> Result<(), Halt> {
         match self {
-            Sink::Groups(rollup) => rollup.add(batch),
+            Sink::Groups(rollup) => rollup.add(batch).map_err(Halt::Rollup),
             Sink::Rows(outputs, encoder) => {
-                let column = |output: &Expr| {
-                    let values = eval::evaluate(output, batch)?;
-                    Ok(values.into_vector(output.ty, batch.rows))
+                let columns = outputs
+                    .iter()
+                    .map(|output| {
+                        Ok(eval::evaluate(output, batch)?.into_vector(output.ty, batch.rows))
+                    })
+                    .collect::<Result<Vec<_>, Problem>>()
+                    .map_err(|problem| Halt::Rollup(problem.into()))?;
+                // Looked at before the rows are written: what one record is asked for may be many times the record.
+                let bytes = text_bytes(&columns);
+                let most = match batch.rows {
+                    1 => limits::OUTPUT_ROW_BYTES,
+                    _ => limits::PART_ROWS_BYTES,
                 };
-                let columns: Vec<Vector> =
-                    outputs.iter().map(column).collect::<Result<_, Problem>>()?;
+                if bytes > most {
+                    return Err(Halt::LongRows(bytes));
+                }
                 encoder.rows(&columns, batch.rows, rows);
                 Ok(())
             }
         }
     }
+}
+
+/// Bytes of text in a batch of output rows.
+fn text_bytes(columns: &[Cow<'_, Vector>]) -> usize {
+    let texts = columns.iter().filter_map(|column| match &column.data {
+        Data::Text(texts) => Some(texts.text_bytes()),
+        Data::Boolean(_) | Data::Int(_) | Data::Wide(_) | Data::Double(_) => None,
+    });
+    texts.sum()
 }
 
 /// A bad record is counted, or stops the piece.

@@ -15,6 +15,7 @@ mod operators;
 mod types;
 
 use super::ast::{self, GroupBy, Item, Select};
+use super::eval::columns_read;
 use super::plan::{Aggregate, Expr, Node, OrderKey, Output, Plan, Rows, Shape};
 use super::{Problem, Span, same_name};
 use crate::limits::{EXPRESSION_HEIGHT, EXPRESSION_NODES};
@@ -423,12 +424,11 @@ fn unique(items: &[Checked], name: &str, span: Span) -> Result<(), Problem> {
 
 /// Chooses the columns that are read, those of the plan and those NOT NULL, and counts in them.
 fn number_columns(plan: &mut Plan, columns: &[Column]) {
-    let mut read: Vec<bool> = columns.iter().map(|column| column.not_null).collect();
-    for expr in over_columns(plan) {
-        mark(expr, &mut read);
-    }
-    plan.columns = (0..read.len())
-        .filter(|&column| read.get(column) == Some(&true))
+    let read = columns_read(over_columns(plan).into_iter().map(|expr| &*expr));
+    let of_plan = (0..).zip(columns);
+    plan.columns = of_plan
+        .filter(|&(number, column)| column.not_null || read.contains(number))
+        .map(|(number, _)| number)
         .collect();
     let numbers = plan.columns.clone();
     for expr in over_columns(plan) {
@@ -452,20 +452,9 @@ fn over_columns(plan: &mut Plan) -> Vec<&mut Expr> {
     exprs
 }
 
-fn mark(expr: &Expr, read: &mut [bool]) {
-    if let Node::Column(column) = expr.node
-        && let Some(read) = read.get_mut(column)
-    {
-        *read = true;
-    }
-    for child in expr.children() {
-        mark(child, read);
-    }
-}
-
 fn renumber(expr: &mut Expr, columns: &[usize]) {
     if let Node::Column(column) = &mut expr.node {
-        // Always found: every column of the plan was marked.
+        // Always found: the plan's columns are those that it reads, and more.
         *column = columns.binary_search(column).unwrap_or_default();
     }
     for child in expr.children_mut() {

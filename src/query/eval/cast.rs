@@ -226,7 +226,7 @@ fn to_text(call: &Call<'_>, operand: &Operand<'_>, from: Type) -> Result<Data, P
     let vector = match operand {
         Operand::Column(vector) => Cow::Borrowed(*vector),
         Operand::Owned(vector) => Cow::Borrowed(vector),
-        Operand::Constant(_) => Cow::Owned(operand.clone().into_vector(from, call.rows)),
+        Operand::Constant(_) => operand.clone().into_vector(from, call.rows),
     };
     let mut texts = Texts::default();
     let mut line = Vec::new();

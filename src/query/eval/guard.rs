@@ -49,27 +49,8 @@ pub fn columns_read<'a>(exprs: impl IntoIterator<Item = &'a Expr>) -> ColumnSet 
 /// Shows `expr` and everything below it to `look`.
 fn visit(expr: &Expr, look: &mut impl FnMut(&Expr)) {
     look(expr);
-    match &expr.node {
-        Node::Constant(_) | Node::Column(_) => {}
-        Node::Call(_, args) | Node::Coalesce(args) => {
-            args.iter().for_each(|arg| visit(arg, look));
-        }
-        Node::Cast(arg) | Node::TryCast(arg) | Node::IsNull(arg) => visit(arg, look),
-        Node::And(left, right) | Node::Or(left, right) => {
-            visit(left, look);
-            visit(right, look);
-        }
-        Node::In(value, list) => {
-            visit(value, look);
-            list.iter().for_each(|item| visit(item, look));
-        }
-        Node::Case { arms, otherwise } => {
-            for (condition, result) in arms {
-                visit(condition, look);
-                visit(result, look);
-            }
-            otherwise.iter().for_each(|result| visit(result, look));
-        }
+    for child in expr.children() {
+        visit(child, look);
     }
 }
 

@@ -17,22 +17,22 @@ pub enum Operand<'a> {
     Constant(Cow<'a, Value>),
 }
 
-impl Operand<'_> {
+impl<'a> Operand<'a> {
     /// NULL for every row.
     pub(super) const NULL: Self = Operand::Constant(Cow::Owned(Value::Null));
 
-    /// The values one by one, constants repeated.
+    /// The values one by one, constants repeated; a column is not copied.
     #[must_use]
-    pub fn into_vector(self, ty: Type, rows: usize) -> Vector {
+    pub fn into_vector(self, ty: Type, rows: usize) -> Cow<'a, Vector> {
         match self {
-            Operand::Column(vector) => vector.clone(),
-            Operand::Owned(vector) => vector,
+            Operand::Column(vector) => Cow::Borrowed(vector),
+            Operand::Owned(vector) => Cow::Owned(vector),
             Operand::Constant(value) => {
                 let mut vector = Vector::with_capacity(ty, rows);
                 for _ in 0..rows {
                     vector.push(&value);
                 }
-                vector
+                Cow::Owned(vector)
             }
         }
     }

@@ -138,6 +138,13 @@ fn an_alias_stands_for_its_item() {
     );
 }
 
+/// Two expressions that differed in the sign of a zero alone were once taken for one.
+#[test]
+fn expressions_with_zeros_of_both_signs_are_two() {
+    let groups = groups("SELECT min(qty * 0e0) AS a, min(qty * -0e0) AS b FROM input");
+    assert_eq!(groups.aggregates.len(), 2);
+}
+
 #[test]
 fn group_by_in_all_its_forms() {
     let want =
