@@ -178,6 +178,13 @@ impl Stores {
         }
     }
 
+    /// Directory markers that listings skipped so far.
+    pub(super) fn markers(&self) -> u64 {
+        self.buckets
+            .as_ref()
+            .map_or(0, |buckets| buckets.world.counters.counts().markers)
+    }
+
     fn buckets(&self) -> Result<&Buckets> {
         let missing = || Error::defect("opening a bucket", "no settings for S3");
         self.buckets.as_ref().ok_or_else(missing)

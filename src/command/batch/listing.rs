@@ -50,7 +50,11 @@ impl Listing {
             .map_err(|exceeded| past_memory("the listing of the inputs", count, exceeded))?;
         let noun = if count == 1 { "input" } else { "inputs" };
         let text = format!("reading {count} {noun} of {bytes} bytes");
-        let event = Event::info("input", text).with("inputs", count);
+        let mut event = Event::info("input", text).with("inputs", count);
+        let markers = stores.markers();
+        if markers > 0 {
+            event = event.with("directory_markers_skipped", markers);
+        }
         context.log.event(&event.with("bytes", bytes));
         Ok(listing)
     }

@@ -163,6 +163,16 @@ impl Run {
             .without("WINDROW_COLUMNS")
     }
 
+    /// The same at the server, with the credentials and to the output of another.
+    pub(crate) fn like(mut self, other: &Run) -> Run {
+        for (name, value) in &other.variables {
+            if name.starts_with("AWS_") || name == "WINDROW_OUTPUT" {
+                self.variables.insert(name.clone(), value.clone());
+            }
+        }
+        self
+    }
+
     /// What the large run makes.
     pub(crate) fn large_rollup() -> Vec<u8> {
         let wide = "w".repeat(60_000);
