@@ -277,15 +277,21 @@ impl Claim {
     fn prove_create_only(&self, body: &[u8]) -> Result<()> {
         let (store, key) = (self.destination.store(), self.destination.key(STARTED));
         let (nonce, stop) = (self.destination.nonce(), self.destination.stop());
-        match store.put(&key, body, nonce, stop) {
-            Answer::Exists => Ok(()),
-            // Not a complete answer, so it proves nothing either way; the run does not go on without proof.
-            Answer::Lost(error) | Answer::Spent(error) => {
-                Err(outcome_unknown(self.uri(STARTED), &error))
+        let mut lost = None;
+        // What the claim holds is what is sent, so it can be sent again where no complete answer came.
+        for _ in 0..self.destination.sends() {
+            match store.put(&key, body, nonce, stop) {
+                Answer::Exists => return Ok(()),
+                Answer::Created { .. } => {
+                    return Err(self.no_create_only("that it was created again"));
+                }
+                Answer::Refused(error) => return Err(self.no_create_only(&error.detail().found)),
+                Answer::Lost(error) | Answer::Spent(error) => lost = Some(error),
             }
-            Answer::Created { .. } => Err(self.no_create_only("that it was created again")),
-            Answer::Refused(error) => Err(self.no_create_only(&error.detail().found)),
         }
+        // It proves nothing either way, and the run does not go on without proof.
+        let error = lost.unwrap_or_else(|| Error::defect("claiming", "no send allowed"));
+        Err(outcome_unknown(self.uri(STARTED), &error))
     }
 
     fn no_create_only(&self, found: &str) -> Error {

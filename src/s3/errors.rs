@@ -3,7 +3,7 @@
 
 use super::request::Call;
 use super::xml::{self, Element};
-use super::{Client, Side};
+use super::{Access, Client, Settings, Side};
 use crate::error::{Error, Kind, shown};
 use crate::http::{Method, Response};
 
@@ -128,6 +128,7 @@ impl Refusal {
         match self.status {
             403 => {
                 let mut advice = self.missing_right(call);
+                advice.push_str(other_access(&client.settings));
                 if !client.settings.endpoint.is_aws() {
                     advice.push_str("; some stores say the same of wrong keys");
                 }
@@ -147,7 +148,7 @@ impl Refusal {
                 let advice = "this store does not know a part of the request, such as If-None-Match: use one that does";
                 (Kind::Protocol, advice.into())
             }
-            408 | 429 | 500..=599 => (Kind::Unavailable, BUSY.to_owned()),
+            408 | 409 | 429 | 500..=599 => (Kind::Unavailable, BUSY.to_owned()),
             300..=399 => {
                 let to = self.location.as_deref().unwrap_or("elsewhere");
                 let advice = format!(
@@ -192,6 +193,19 @@ impl Refusal {
         format!(
             "allow {right} to these credentials, in the role and in the bucket's policy{absent}"
         )
+    }
+}
+
+/// What else a 403 may mean at an input, which S3 does not say.
+fn other_access(settings: &Settings) -> &'static str {
+    match (settings.side, &settings.access) {
+        (Side::Input, Access::Signed(_)) => {
+            "; or, where whoever reads the bucket pays for it, set S3_INPUT_ACCESS=requester-pays"
+        }
+        (Side::Input, Access::Unsigned) => {
+            "; or, where the bucket is not public, take S3_INPUT_ACCESS=unsigned away"
+        }
+        (Side::Input, Access::RequesterPays(_)) | (Side::Output, _) => "",
     }
 }
 
@@ -300,6 +314,11 @@ fn known(code: &str, side: Side) -> Option<(Kind, &'static str)> {
             "TemporaryRedirect",
             Kind::Unavailable,
             "the bucket is new and its name not yet known everywhere: wait some hours, or use its region's endpoint",
+        ),
+        (
+            "ConditionalRequestConflict",
+            Kind::Unavailable,
+            "something else writes or deletes under the same key: look at what does, then start again under a new RUN_ID",
         ),
         (
             "OperationAborted",

@@ -256,7 +256,8 @@ impl Destination {
         }
     }
 
-    fn sends(&self) -> u32 {
+    /// Sends of one create-only request while its outcome is open.
+    pub(crate) fn sends(&self) -> u32 {
         self.attempts.max(CREATE_SENDS)
     }
 

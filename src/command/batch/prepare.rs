@@ -73,15 +73,15 @@ pub(super) fn text(text: &Text, stores: &Stores, stop: &Stop) -> Result<String> 
         Text::Inline(text) => return Ok(text.clone()),
         Text::Uri(uri) => uri,
     };
-    let unusable = |found: String| {
+    let advice = "look at what the variable points at";
+    let unusable = |found: String, advice: &str| {
         let expected = format!("a text in UTF-8 of at most {} bytes", limits::QUERY_BYTES);
-        let advice = "look at what the variable points at";
         Error::new(Kind::Config, "reading", expected, found, advice).at_uri(uri.to_string())
     };
     let read = || -> Result<Vec<u8>> {
         let (store, key) = stores.text(uri)?;
         let opened = store.open(&key, None, stop)?;
-        let opened = opened.ok_or_else(|| unusable("none".to_owned()))?;
+        let opened = opened.ok_or_else(|| unusable("none".to_owned(), advice))?;
         opened.read_small(&uri.to_string(), limits::QUERY_BYTES)
     };
     let bytes = read().map_err(|error| match error.kind() {
@@ -93,9 +93,9 @@ pub(super) fn text(text: &Text, stores: &Stores, stop: &Stop) -> Result<String> 
         | Kind::Taken
         | Kind::LocalIo
         | Kind::Denied
-        | Kind::Config => unusable(error.detail().found.clone()),
+        | Kind::Config => unusable(error.detail().found.clone(), &error.detail().advice),
     })?;
-    String::from_utf8(bytes).map_err(|_| unusable("other bytes".to_owned()))
+    String::from_utf8(bytes).map_err(|_| unusable("other bytes".to_owned(), advice))
 }
 
 /// Takes the RUN_ID, and says so.
