@@ -168,12 +168,10 @@ fn uploads_left(case: &Case, server: &Server) -> Vec<String> {
     let told = failure["open_uploads"].to_string();
     let mut wrong = Vec::new();
     for (id, _, key, _) in server.store().uploads() {
-        let excused = match case.request.operation {
-            // Its answer never came, so nobody knows the id.
-            CreateMultipartUpload => true,
-            AbortMultipartUpload => told.contains(&id),
-            _ => false,
-        };
+        let operation = case.request.operation;
+        // Where the answer to Create never came, nobody knows the id.
+        let excused = operation == CreateMultipartUpload
+            || operation == AbortMultipartUpload && told.contains(&id);
         if !excused {
             wrong.push(format!(
                 "the upload of {key} is open; failure.json says {told}"
@@ -260,6 +258,84 @@ fn every_request_to_the_agent_of_a_task() {
         },
         8,
     );
+}
+
+/// Two faults in one run, drawn anew from the same seed: what settles the one meets the other.
+#[test]
+fn pairs_of_faults() {
+    if worker::worker().is_none() {
+        return;
+    }
+    let number = std::env::var("WINDROW_SWEEP_PAIRS").ok();
+    let number = number.and_then(|text| text.parse().ok()).unwrap_or(300);
+    let server = worker::start();
+    Run::small(&server).end().works(&server);
+    let keys: Vec<Entry> = server.journal().entries();
+    let faults: Vec<Named> = faults().into_iter().filter(|fault| !fault.slow).collect();
+    let mut dice = 0x9e37_79b9_7f4a_7c15_u64;
+    // xorshift64*, Vigna 2016.
+    let mut draw = |end: usize| {
+        dice ^= dice >> 12;
+        dice ^= dice << 25;
+        dice ^= dice >> 27;
+        let number = usize::try_from(dice.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33).unwrap();
+        number % end
+    };
+    let mut cases = Vec::new();
+    for _ in 0..number {
+        let mut rules = Vec::new();
+        // Two that follow each other, however many requests the first one costs.
+        let first = draw(keys.len() + 2);
+        let second = first + 1 + draw(4);
+        for place in [first, second] {
+            let fault = &faults[draw(faults.len())];
+            rules.push(Rule {
+                name: format!("request {} × {}", place + 1, fault.name),
+                when: When {
+                    request: Some(u64::try_from(place).unwrap() + 1),
+                    ..When::default()
+                },
+                fault: fault.fault.clone(),
+            });
+        }
+        cases.push((rules, ["1", "2", "3"][draw(3)]));
+    }
+    let next = AtomicUsize::new(0);
+    let found: Mutex<(BTreeMap<i32, usize>, Vec<String>)> = Mutex::default();
+    let began = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let server = worker::start();
+                while let Some((rules, attempts)) = cases.get(next.fetch_add(1, Ordering::Relaxed))
+                {
+                    worker::furnish(&server);
+                    server.script(rules.clone()).unwrap();
+                    let ended = Run::small(&server).with("S3_ATTEMPTS", attempts).end();
+                    thread::sleep(Duration::from_millis(350));
+                    let wrong = ended.audit(&server, "o/run/", worker::ROLLUP.as_bytes());
+                    let mut found = found.lock().unwrap();
+                    *found.0.entry(ended.code).or_default() += 1;
+                    if !wrong.is_empty() {
+                        let names: Vec<&str> =
+                            rules.iter().map(|rule| rule.name.as_str()).collect();
+                        found.1.push(format!(
+                            "{names:?} × {attempts}: {wrong:?}: code {}: {}",
+                            ended.code,
+                            ended.why()
+                        ));
+                    }
+                }
+            });
+        }
+    });
+    let (codes, wrong) = found.into_inner().unwrap();
+    note(&format!(
+        "sweep of pairs: {number} cases in {:.0?}, by exit code {codes:?}, {} wrong",
+        began.elapsed(),
+        wrong.len()
+    ));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// The abort itself: a part that fails for good, and then every fault of the abort.
