@@ -7,6 +7,7 @@ pub mod destination;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod file;
+pub mod https;
 pub mod inputs;
 pub mod object;
 pub mod pattern;
