@@ -266,7 +266,6 @@ fn f003_unknown_names_come_with_the_nearest_one() {
         ("SHARD", "remove it"),
         ("EVENT_TIME", "remove it"),
         ("SUBSCRIBE", "remove it"),
-        ("HEADERS", "remove it"),
         ("", "remove it"),
     ] {
         let mut environment = csv();
