@@ -5,11 +5,11 @@
 //! - [`value`]: types, vectors, exact arithmetic, time and text (pure)
 //! - [`query`]: text to plan to values (pure)
 //! - [`decode`], [`encode`]: bytes to batches, and back (pure)
-//! - [`rollup`]: batches to groups to results (pure)
+//! - [`budget`], [`rollup`]: bytes of state; batches to groups to results (pure)
 //! - [`config`]: the environment to a checked configuration
 //! - [`log`], [`machine`], [`supervise`]: the process
 //! - [`http`], [`s3`], [`task`]: requests with an end, S3 over them, and where the run runs
-//! - [`digest`], [`gzip`], [`store`], [`artifact`]: bytes in and out
+//! - [`digest`], [`gzip`], [`store`], [`source`], [`artifact`]: bytes in and out
 //! - [`manifest`], [`commit`]: claim first, manifest last
 //! - [`command`]: the only files that join stages
 

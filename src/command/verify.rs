@@ -106,7 +106,7 @@ impl Target {
 /// # Errors
 /// 65 where an artifact differs, naming the first; those of [`verify`].
 pub fn run(context: &Context, target: &Target) -> Result<Outcome> {
-    let stores = Stores::new(context, target.s3.as_ref())?;
+    let stores = Stores::new(context, target.s3.as_ref(), None)?;
     let store = stores.run(&target.place)?;
     let verified = verify(
         store.as_ref(),

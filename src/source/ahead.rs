@@ -3,8 +3,10 @@
 use std::cell::Cell;
 use std::io::{self, Read};
 use std::iter;
+use std::mem;
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, Scope, scope};
 
 use super::Opened;
@@ -19,12 +21,16 @@ pub(super) struct Ahead<'run> {
     segment_bytes: u64,
     /// Segment *k* comes from lane *k* mod their number.
     lanes: Vec<Receiver<Result<Stretch>>>,
+    spent: &'run Spent,
     /// The next segment to be taken, by its number over all inputs.
     next: Cell<usize>,
     /// The input whose segments start at `start`; inputs are opened in their order.
     opened: Cell<usize>,
     start: Cell<usize>,
 }
+
+/// Buffers that were read: a buffer serves again and again, so that the allocator has nothing to do with what is held.
+type Spent = Mutex<Vec<Vec<u8>>>;
 
 /// Fetches with `threads` while `read` runs; they are stopped when that returns.
 pub(super) fn with<T>(
@@ -37,11 +43,12 @@ pub(super) fn with<T>(
     // A run whose LIMIT is filled goes on; what fetches for it does not.
     let stop = stop.part();
     let segments = plan(inputs, segment_bytes).take(threads).count();
+    let spent = Spent::default();
     scope(|scope| {
         let lanes = (0..segments)
             .map(|lane| {
                 let segments = plan(inputs, segment_bytes).skip(lane).step_by(segments);
-                start(scope, segments, &stop)
+                start(scope, segments, &spent, &stop)
             })
             .collect::<Result<Vec<_>>>();
         let outcome = lanes.and_then(|lanes| {
@@ -49,6 +56,7 @@ pub(super) fn with<T>(
                 inputs,
                 segment_bytes,
                 lanes,
+                spent: &spent,
                 next: Cell::new(0),
                 opened: Cell::new(0),
                 start: Cell::new(0),
@@ -84,12 +92,13 @@ fn segments(input: &Input<'_>, segment_bytes: u64) -> impl Iterator<Item = Range
 fn start<'scope, 'run: 'scope>(
     scope: &'scope Scope<'scope, '_>,
     segments: impl Iterator<Item = (Input<'run>, Range<u64>)> + Send + 'scope,
+    spent: &'run Spent,
     stop: &Stop,
 ) -> Result<Receiver<Result<Stretch>>> {
     // No room in the channel: a thread holds its segment until it is wanted, and that is all that is held.
     let (fetched, lane) = sync_channel(0);
     let stop = stop.clone();
-    let work = move || fetch(segments, &fetched, &stop);
+    let work = move || fetch(segments, &fetched, spent, &stop);
     let thread = Builder::new()
         .name("fetch".into())
         .spawn_scoped(scope, work);
@@ -109,10 +118,12 @@ fn start<'scope, 'run: 'scope>(
 fn fetch<'run>(
     segments: impl Iterator<Item = (Input<'run>, Range<u64>)>,
     fetched: &SyncSender<Result<Stretch>>,
+    spent: &Spent,
     stop: &Stop,
 ) {
     for (input, range) in segments {
-        let stretch = input.range(range, stop);
+        let room = lock(spent).pop().unwrap_or_default();
+        let stretch = input.range(range, room, stop);
         let is_last = stretch.is_err();
         if fetched.send(stretch).is_err() || is_last {
             return;
@@ -177,12 +188,32 @@ struct Joined<'a, 'run> {
     at: usize,
 }
 
+impl Joined<'_, '_> {
+    fn give_back(&mut self) {
+        let bytes = mem::take(&mut self.bytes);
+        if bytes.capacity() > 0 {
+            lock(self.ahead.spent).push(bytes);
+        }
+    }
+}
+
+impl Drop for Joined<'_, '_> {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+fn lock(spent: &Spent) -> MutexGuard<'_, Vec<Vec<u8>>> {
+    // Whole buffers are pushed and popped, so a thread that panicked left it consistent.
+    spent.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Read for Joined<'_, '_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.at >= self.bytes.len() {
-            // Before the next is there: what is held is counted with one being read.
-            self.bytes = Vec::new();
             self.at = 0;
+            // The buffer goes back before the next comes: what is held is counted with one being read.
+            self.give_back();
             if self.ahead.next.get() < self.end {
                 self.bytes = self.ahead.take().map_err(io::Error::other)?.bytes;
             }

@@ -141,6 +141,8 @@ fn f036_f037_an_object_that_changes_or_goes_ends_the_run_at_its_place() {
 struct Counting {
     fake: Arc<Fake>,
     fetched: AtomicUsize,
+    /// How often a buffer had to be made.
+    rooms: AtomicUsize,
     hangs_at: usize,
 }
 
@@ -175,13 +177,16 @@ impl Readable for Counting {
         &self,
         entry: &Entry,
         range: std::ops::Range<u64>,
+        room: Vec<u8>,
         stop: &Stop,
     ) -> Result<Option<Stretch>> {
         if self.fetched.fetch_add(1, Ordering::SeqCst) >= self.hangs_at {
             stop.wait(Duration::from_secs(60));
             stop.check()?;
         }
-        self.fake.range(entry, range, stop)
+        self.rooms
+            .fetch_add(usize::from(room.capacity() == 0), Ordering::SeqCst);
+        self.fake.range(entry, range, room, stop)
     }
 }
 
@@ -190,6 +195,7 @@ fn counting(sizes: &[usize], hangs_at: usize) -> (Arc<Counting>, Inputs) {
     let counting = Arc::new(Counting {
         fake,
         fetched: AtomicUsize::new(0),
+        rooms: AtomicUsize::new(0),
         hangs_at,
     });
     let inputs = listed(counting.clone());
@@ -217,6 +223,7 @@ fn f056_what_is_fetched_ahead_is_bounded() {
         })
         .unwrap();
         assert_eq!(store.fetched.load(Ordering::SeqCst), 42);
+        assert!(store.rooms.load(Ordering::SeqCst) <= fetchers + 1);
     }
 }
 

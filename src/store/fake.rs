@@ -291,7 +291,13 @@ impl Readable for Fake {
         true
     }
 
-    fn range(&self, entry: &Entry, range: Range<u64>, _stop: &Stop) -> Result<Option<Stretch>> {
+    fn range(
+        &self,
+        entry: &Entry,
+        range: Range<u64>,
+        mut room: Vec<u8>,
+        _stop: &Stop,
+    ) -> Result<Option<Stretch>> {
         let key = &entry.key;
         let verb = format!("GET {}-{} of", range.start, range.end);
         let object = self.ask(&verb, key, |state| state.objects.get(&**key).cloned())?;
@@ -303,8 +309,10 @@ impl Readable for Fake {
                 }
                 let at = |offset| usize::try_from(offset).unwrap();
                 let range = at(range.start)..at(range.end);
+                room.clear();
+                room.extend(&object.bytes[range]);
                 Ok(Stretch {
-                    bytes: object.bytes[range].to_vec(),
+                    bytes: room,
                     version_id: Some(format!("version of {key}")),
                 })
             })

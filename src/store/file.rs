@@ -329,7 +329,13 @@ impl Readable for FileStore {
         false
     }
 
-    fn range(&self, entry: &Entry, _range: Range<u64>, _stop: &Stop) -> Result<Option<Stretch>> {
+    fn range(
+        &self,
+        entry: &Entry,
+        _range: Range<u64>,
+        _room: Vec<u8>,
+        _stop: &Stop,
+    ) -> Result<Option<Stretch>> {
         Err(Error::defect("reading", "a file in stretches").at_uri(self.uri(&entry.key)))
     }
 }

@@ -62,12 +62,12 @@ impl Input<'_> {
         self.store.has_ranges(self.entry)
     }
 
-    /// A stretch of it in the state that was listed.
+    /// A stretch of it in the state that was listed, in `room`.
     ///
     /// # Errors
     /// 66 where it is gone or changed; the store's own.
-    pub fn range(&self, range: Range<u64>, stop: &Stop) -> Result<Stretch> {
-        let stretch = self.store.range(self.entry, range, stop)?;
+    pub fn range(&self, range: Range<u64>, room: Vec<u8>, stop: &Stop) -> Result<Stretch> {
+        let stretch = self.store.range(self.entry, range, room, stop)?;
         stretch.ok_or_else(|| gone(self.uri()))
     }
 

@@ -7,6 +7,7 @@ pub mod destination;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod file;
+pub mod https;
 pub mod inputs;
 pub mod object;
 pub mod pattern;
@@ -73,12 +74,18 @@ pub trait Readable: Debug + Send + Sync {
     /// byte to last.
     fn has_ranges(&self, entry: &Entry) -> bool;
 
-    /// A stretch of a listed object, whole, in the state that was listed; None where it is absent. Attempts are made
-    /// inside.
+    /// A stretch of a listed object, whole, in the state that was listed; None where it is absent. Its bytes come in
+    /// `room`, a buffer that may have served before. Attempts are made inside.
     ///
     /// # Errors
     /// 66 where the object is not in that state; the store's own errors otherwise.
-    fn range(&self, entry: &Entry, range: Range<u64>, stop: &Stop) -> Result<Option<Stretch>>;
+    fn range(
+        &self,
+        entry: &Entry,
+        range: Range<u64>,
+        room: Vec<u8>,
+        stop: &Stop,
+    ) -> Result<Option<Stretch>>;
 }
 
 /// Objects under keys, to be read and created.
@@ -268,6 +275,14 @@ pub fn lifted(cause: io::Error, uri: &str) -> Error {
         Ok(error) => error,
         Err(cause) => Error::local_io("reading", uri, &cause),
     }
+}
+
+/// Reads all of `body`, which has `length` bytes, into `room`.
+fn fill(room: &mut Vec<u8>, length: u64, mut body: impl Read) -> io::Result<()> {
+    room.clear();
+    room.reserve_exact(usize::try_from(length).unwrap_or_default());
+    body.read_to_end(room)?;
+    Ok(())
 }
 
 /// An input that was listed is not there any more.

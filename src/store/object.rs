@@ -11,8 +11,8 @@ use std::ops::Range;
 
 use super::pattern::{End, Segment};
 use super::{
-    Answer, CreateOnly, Entry, Head, Opened, Part, Pattern, Readable, Store, Stretch, Upload, gone,
-    lifted,
+    Answer, CreateOnly, Entry, Head, Opened, Part, Pattern, Readable, Store, Stretch, Upload, fill,
+    gone, lifted,
 };
 use crate::error::{Error, Kind, Result};
 use crate::http::Failure;
@@ -167,7 +167,13 @@ impl Readable for ObjectStore {
         true
     }
 
-    fn range(&self, entry: &Entry, range: Range<u64>, stop: &Stop) -> Result<Option<Stretch>> {
+    fn range(
+        &self,
+        entry: &Entry,
+        range: Range<u64>,
+        mut room: Vec<u8>,
+        stop: &Stop,
+    ) -> Result<Option<Stretch>> {
         let whole = self.whole(&entry.key);
         // An empty object has no range, and a small one needs none.
         let asked = (range != (0..entry.bytes)).then(|| range.clone());
@@ -180,12 +186,13 @@ impl Readable for ObjectStore {
             return Err(changed(self.uri(&entry.key), &found));
         }
         let version_id = got.version_id.clone();
-        let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
-        let mut bytes = Vec::with_capacity(length);
-        self.resuming(whole, range, got, stop)
-            .read_to_end(&mut bytes)
-            .map_err(|cause| lifted(cause, &self.uri(&entry.key)))?;
-        Ok(Some(Stretch { bytes, version_id }))
+        let length = range.end.saturating_sub(range.start);
+        let body = self.resuming(whole, range, got, stop);
+        fill(&mut room, length, body).map_err(|cause| lifted(cause, &self.uri(&entry.key)))?;
+        Ok(Some(Stretch {
+            bytes: room,
+            version_id,
+        }))
     }
 }
 

@@ -39,7 +39,7 @@ pub fn run(context: &Context, mut config: Config) -> Result<Outcome> {
     let worker_bytes = u64::try_from(limits::WORKER_BYTES).unwrap_or(u64::MAX);
     let threads = config.resolve_threads(context.machine.threads(worker_bytes));
     context.log.name_run(config.run_id.as_str());
-    let stores = Stores::new(context, config.s3.as_ref())?;
+    let stores = Stores::new(context, config.s3.as_ref(), config.https.as_ref())?;
     let ecs = stores.task(context, config.metadata_uri.as_deref());
     let query = text(&config.query, &stores, &context.stop)?;
     let task = task(context, &mut config, &stores, ecs.as_ref(), &query)?;
