@@ -115,7 +115,7 @@ impl HttpsStore {
         .at_uri(self.uri(uri))
     }
 
-    fn content_range<'a>(answer: &'a Answer) -> &'a str {
+    fn content_range(answer: &Answer) -> &str {
         answer.response.header("content-range").unwrap_or("none")
     }
 }
