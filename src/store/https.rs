@@ -22,13 +22,13 @@ use crate::http::{
 use crate::s3::{changed, etag, whole_of};
 use crate::stop::Stop;
 
-/// Where the objects are. Their keys are whole URIs, as they are sent; [`Readable::uri`] hides what is secret in them.
-#[derive(Clone, Debug)]
+/// Where one object is. Its key is the whole URI, as it is sent; [`Readable::uri`] hides what is secret in them.
+#[derive(Debug)]
 pub struct HttpsStore {
     transport: Arc<dyn Transport>,
     headers: Vec<Header>,
     /// Whether the listing met a server that gives ranges.
-    gives_ranges: Arc<AtomicBool>,
+    gives_ranges: AtomicBool,
 }
 
 /// What a server says of an object before its bytes.
@@ -47,7 +47,7 @@ impl HttpsStore {
         Self {
             transport,
             headers,
-            gives_ranges: Arc::default(),
+            gives_ranges: AtomicBool::new(false),
         }
     }
 

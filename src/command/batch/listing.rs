@@ -45,14 +45,11 @@ impl Listing {
         let Totals { count, bytes, .. } = listing.totals;
         let noun = if count == 1 { "input" } else { "inputs" };
         let text = format!("reading {count} {noun} of {bytes} bytes");
-        let mut event = Event::info("input", text)
-            .with("inputs", count)
-            .with("bytes", bytes);
-        let markers = stores.markers();
-        if markers > 0 {
-            event = event.with("directory_markers_skipped", markers);
-        }
-        context.log.event(&event);
+        let event = Event::info("input", text).with("inputs", count);
+        let event = event.with("bytes", bytes);
+        context
+            .log
+            .event(&event.with("directory_markers_skipped", stores.markers()));
         Ok(listing)
     }
 
