@@ -369,7 +369,7 @@ impl Claim {
 fn taken(prefix: &str, entries: &[Entry], uri: String) -> Error {
     let has = |name: &str| {
         let key = format!("{prefix}/{name}");
-        entries.iter().any(|entry| entry.key == key)
+        entries.iter().any(|entry| *entry.key == *key)
     };
     let found = if has(MANIFEST) {
         "a finished run (manifest.json)".to_owned()
@@ -380,7 +380,7 @@ fn taken(prefix: &str, entries: &[Entry], uri: String) -> Error {
     } else if has(STARTED) {
         "a run that works or was killed (started.json and no end)".to_owned()
     } else {
-        let first = entries.first().map_or("", |entry| entry.key.as_str());
+        let first = entries.first().map_or("", |entry| &*entry.key);
         format!(
             "{} objects that no run of windrow claimed, such as {first}",
             entries.len()

@@ -35,7 +35,7 @@ const BUFFER_BYTES: usize = 64 << 10;
 ///
 /// # Errors
 /// Those of `raw`. Damage is an error of the reader, of the kind `InvalidInput` or `UnexpectedEof`.
-pub fn content(raw: Box<dyn Read + Send>) -> io::Result<(Box<dyn Read + Send>, Compression)> {
+pub fn content<'a>(raw: Box<dyn Read + 'a>) -> io::Result<(Box<dyn Read + 'a>, Compression)> {
     let mut raw = BufReader::with_capacity(BUFFER_BYTES, raw);
     let mut start = Vec::with_capacity(MAGIC.len());
     raw.by_ref().take(2).read_to_end(&mut start)?;

@@ -5,15 +5,16 @@
 //! - [`value`]: types, vectors, exact arithmetic, time and text (pure)
 //! - [`query`]: text to plan to values (pure)
 //! - [`decode`], [`encode`]: bytes to batches, and back (pure)
-//! - [`rollup`]: batches to groups to results (pure)
+//! - [`budget`], [`rollup`]: bytes of state; batches to groups to results (pure)
 //! - [`config`]: the environment to a checked configuration
 //! - [`log`], [`machine`], [`supervise`]: the process
 //! - [`http`], [`s3`], [`task`]: requests with an end, S3 over them, and where the run runs
-//! - [`digest`], [`gzip`], [`store`], [`artifact`]: bytes in and out
+//! - [`digest`], [`gzip`], [`store`], [`source`], [`artifact`]: bytes in and out
 //! - [`manifest`], [`commit`]: claim first, manifest last
 //! - [`command`]: the only files that join stages
 
 pub mod artifact;
+pub mod budget;
 pub mod clock;
 pub mod command;
 pub mod commit;
@@ -33,6 +34,7 @@ pub mod random;
 pub mod rollup;
 pub mod s3;
 pub mod signals;
+pub mod source;
 pub mod stop;
 pub mod store;
 pub mod supervise;

@@ -91,7 +91,18 @@ pub const SUPERVISOR_LOOK: Duration = Duration::from_millis(250);
 /// Fixed buffers of one worker: its chunks, and the columns of a batch. Decides how many workers fit the memory
 /// where THREADS is absent.
 pub const WORKER_BYTES: usize = (CHUNK_BYTES + PART_ROWS_BYTES) * (CHUNKS_PER_WORKER + 1);
+/// Bytes of an object that one request fetches ahead: enough that its latency is small beside its transfer, few enough
+/// that several fit a small container.
+pub const SEGMENT_BYTES: usize = 4 << 20;
+/// Threads that fetch ahead at most. S3 gives one connection less than 100 MB/s, and small objects wait a round trip each.
+/// With the segment being read they hold 77 MiB.
+pub const FETCHERS: usize = 16;
+/// What one of them holds: its segment, and the buffers of its connection.
+pub const FETCHER_BYTES: usize = SEGMENT_BYTES + (512 << 10);
+/// What the allocator adds to an allocation, as far as state is counted.
+pub const ALLOCATION_BYTES: usize = 16;
 
+const _: () = assert!(FETCHERS * FETCHER_BYTES + SEGMENT_BYTES <= 77 << 20);
 const _: () = assert!(ARTIFACT_BUFFER_BYTES < PART_BYTES && MANIFEST_BYTES < PART_BYTES);
 const _: () = assert!(CHUNK_BYTES < RECORD_BYTES && RECORD_BYTES < u32::MAX as usize);
 const _: () = assert!(REJECTED_RAW_BYTES < RECORD_BYTES && BATCH_ROWS < u16::MAX as usize);

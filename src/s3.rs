@@ -28,6 +28,7 @@ pub use self::errors::Refusal;
 pub use self::list::Listed;
 pub use self::multipart::{PartReceipt, Uploaded};
 pub use self::object::{Got, Known};
+pub(crate) use self::object::{changed, whole_of};
 pub use self::request::Endpoint;
 pub(crate) use self::request::etag;
 pub use self::retry::Trouble;

@@ -49,6 +49,8 @@ struct Shared {
     drain: Duration,
     stopped: Mutex<Option<Stopped>>,
     changed: Condvar,
+    /// The whole of which this is a part.
+    whole: Option<Stop>,
 }
 
 /// Invariant: written once, by the first cause.
@@ -69,6 +71,20 @@ impl Stop {
             drain,
             stopped: Mutex::new(None),
             changed,
+            whole: None,
+        }))
+    }
+
+    /// For a part of the run: stopped with the run, and before it where somebody stops the part alone.
+    #[must_use]
+    pub fn part(&self) -> Self {
+        Self(Arc::new(Shared {
+            clock: Arc::clone(&self.0.clock),
+            deadline: self.0.deadline,
+            drain: self.0.drain,
+            stopped: Mutex::new(None),
+            changed: Condvar::new(),
+            whole: Some(self.clone()),
         }))
     }
 
@@ -81,7 +97,13 @@ impl Stop {
     /// What stopped the run, if anything did; the deadline is noticed here by itself.
     #[must_use]
     pub fn cause(&self) -> Option<Cause> {
+        let whole = self.0.whole.as_ref();
+        let of_whole = whole.and_then(|whole| {
+            whole.cause()?;
+            *whole.lock()
+        });
         let mut stopped = self.lock();
+        *stopped = stopped.or(of_whole);
         if stopped.is_none() && self.0.clock.elapsed() >= self.0.deadline {
             self.stop_once(&mut stopped, Cause::Deadline);
         }
@@ -132,13 +154,24 @@ impl Stop {
         if self.cause().is_some() {
             return true;
         }
-        let time = time.min(self.remaining());
-        let waited = self
-            .0
-            .changed
-            .wait_timeout_while(self.lock(), time, |stopped| stopped.is_none());
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
-        self.cause().is_some()
+        let mut left = time.min(self.remaining());
+        loop {
+            // A part is not woken when the whole is stopped.
+            let time = match self.0.whole {
+                None => left,
+                Some(_) => left.min(PART_LOOK),
+            };
+            let waited = self
+                .0
+                .changed
+                .wait_timeout_while(self.lock(), time, |stopped| stopped.is_none());
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
+            let is_stopped = self.cause().is_some();
+            left = left.saturating_sub(time);
+            if is_stopped || left.is_zero() {
+                return is_stopped;
+            }
+        }
     }
 
     fn stop_once(&self, stopped: &mut Option<Stopped>, cause: Cause) {
@@ -165,6 +198,9 @@ impl Stop {
             .unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// How often a part that waits looks whether the whole was stopped.
+const PART_LOOK: Duration = Duration::from_millis(50);
 
 fn interrupted(cause: Cause) -> Error {
     let (found, advice) = match cause {
@@ -237,6 +273,23 @@ mod tests {
             (stop.cause(), stop.remaining()),
             (None, Duration::from_secs(100))
         );
+    }
+
+    #[test]
+    fn a_part_stops_alone_or_with_the_whole() {
+        let (clock, whole) = stop_at(100, 20);
+        let (one, other) = (whole.part(), whole.part());
+        one.request(Cause::Failure);
+        assert_eq!((whole.cause(), other.cause()), (None, None));
+        assert_eq!(one.cause(), Some(Cause::Failure));
+        clock.elapsed_ms.store(10_000, SeqCst);
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| other.wait(Duration::from_secs(60)));
+            whole.request(Cause::Sigterm);
+            assert!(waiter.join().unwrap());
+        });
+        assert_eq!(other.cause(), Some(Cause::Sigterm));
+        assert_eq!(other.remaining(), whole.remaining());
     }
 
     #[test]

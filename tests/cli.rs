@@ -424,7 +424,7 @@ fn uris_are_refused_with_a_reason_and_secrets_are_hidden() {
         ),
         (
             "INPUT",
-            "https://h/x?token=hidden",
+            "https://h/x?token=hidden#x",
             "found https://h/x?token=«redacted»",
         ),
         (

@@ -47,22 +47,64 @@ fn readme_has_every_exit_code() {
 
 #[test]
 fn links_lead_somewhere() {
-    for name in ["README.md", "docs/sql.md", "docs/binance.md"] {
-        let text = fs::read_to_string(package(name)).expect("the page");
-        let folder = package(name);
+    for name in pages() {
+        let text = fs::read_to_string(package(&name)).expect("the page");
+        let folder = package(&name);
         let folder = folder.parent().expect("a directory");
         for target in text
             .split("](")
             .skip(1)
             .filter_map(|rest| rest.split_once(')'))
         {
+            let file = target.0.split('#').next().unwrap_or_default();
             let target = target.0;
             assert!(
-                target.starts_with("https://") || folder.join(target).exists(),
+                target.starts_with("https://") || folder.join(file).exists(),
                 "{name}: {target}"
             );
         }
     }
+}
+
+/// What docs/s3.md shows is copied into IAM and S3, which take only JSON.
+#[test]
+fn policies_are_json() {
+    let text = fs::read_to_string(package("docs/s3.md")).expect("the page");
+    let blocks = blocks(&text);
+    for block in &blocks {
+        let parsed: Result<serde_json::Value, _> = serde_json::from_str(&block.text);
+        assert!(
+            block.info.starts_with("json ") && parsed.is_ok(),
+            "docs/s3.md:{}",
+            block.line
+        );
+    }
+    assert!(!blocks.is_empty());
+}
+
+/// The README's recipe for a bucket, as far as it goes without one: `check` is content with it.
+#[test]
+fn the_recipe_for_a_bucket_is_a_whole_configuration() {
+    let text = fs::read_to_string(package("README.md")).expect("the page");
+    let blocks = blocks(&text);
+    let recipe = blocks.iter().find(|block| block.info == "sh on-s3.sh");
+    let recipe = recipe.expect("the recipe");
+    let script = format!(
+        "windrow() {{ if [ \"$1\" = batch ]; then command windrow check batch; fi; }}\n{}",
+        recipe.text
+    );
+    let place = directory("docs-recipe-for-a-bucket");
+    shell(&script, None, &place, &format!("README.md:{}", recipe.line));
+}
+
+/// README.md and all of docs/.
+fn pages() -> Vec<String> {
+    let names = fs::read_dir(package("docs")).expect("docs/");
+    names
+        .map(|entry| entry.expect("an entry").file_name())
+        .map(|name| format!("docs/{}", name.to_string_lossy()))
+        .chain(["README.md".to_owned()])
+        .collect()
 }
 
 /// A fenced block: its info string, its text, and the line it starts on.

@@ -21,7 +21,7 @@ use windrow::random::{Nonce, SystemRandomness};
 use windrow::s3::{Access, Client, Credentials, Endpoint, Settings, Side, World};
 use windrow::stop::Stop;
 use windrow::store::object::ObjectStore;
-use windrow::store::{Answer, CreateOnly, Pattern, Store};
+use windrow::store::{Answer, CreateOnly, Pattern, Readable as _, Store};
 
 /// Where the server is, and who may ask.
 struct Server {
@@ -144,7 +144,7 @@ fn f041_odd_keys_come_back_as_they_went() {
         assert_eq!(head.nonce.as_deref(), Some(nonce.as_str()), "{key}");
     }
     let listed = store.list(&Pattern::below(""), &stop).unwrap();
-    let mut listed: Vec<String> = listed.into_iter().map(|entry| entry.key).collect();
+    let mut listed: Vec<String> = listed.into_iter().map(|entry| entry.key.into()).collect();
     let mut want = keys.map(str::to_owned).to_vec();
     want.sort();
     listed.sort();
@@ -293,5 +293,10 @@ fn f040_a_listing_of_two_pages() {
         }
     });
     let listed = store.list(&Pattern::below("p"), &stop).unwrap();
-    assert!(listed.iter().map(|entry| &entry.key).eq(&keys));
+    assert!(
+        listed
+            .iter()
+            .map(|entry| &*entry.key)
+            .eq(keys.iter().map(String::as_str))
+    );
 }

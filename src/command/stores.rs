@@ -6,19 +6,21 @@ use std::sync::Arc;
 
 use crate::config::S3;
 use crate::config::aws::Aws;
+use crate::config::https::Https;
 use crate::config::s3::{InputAccess, OutputSse};
 use crate::config::uri::{FileUri, InputUri, OutputUri, TextUri};
 use crate::error::{Error, Result};
 use crate::http::tls::Trust;
-use crate::http::{Client as Http, Transport};
+use crate::http::{Client as Http, Header, Transport};
 use crate::log::Event;
 use crate::manifest::Requests;
 use crate::s3::{
     Access, Client, Counters, Credentials, Encryption, Endpoint, Settings, Side, World,
 };
 use crate::store::file::FileStore;
+use crate::store::https::HttpsStore;
 use crate::store::object::ObjectStore;
-use crate::store::{Pattern, Store};
+use crate::store::{Pattern, Readable, Store};
 use crate::supervise::Context;
 use crate::task::Task;
 
@@ -26,6 +28,14 @@ use crate::task::Task;
 #[derive(Debug)]
 pub(super) struct Stores {
     buckets: Option<Buckets>,
+    web: Option<Web>,
+}
+
+/// How `https://` objects are reached.
+#[derive(Debug)]
+struct Web {
+    transport: Arc<dyn Transport>,
+    headers: Vec<Header>,
 }
 
 /// How buckets are reached.
@@ -41,32 +51,32 @@ impl Stores {
     ///
     /// # Errors
     /// 78 for an AWS_CA_BUNDLE that cannot be used.
-    pub(super) fn new(context: &Context, s3: Option<&S3>) -> Result<Self> {
-        let Some(s3) = s3 else {
-            return Ok(Self { buckets: None });
+    pub(super) fn new(context: &Context, s3: Option<&S3>, https: Option<&Https>) -> Result<Self> {
+        let of_s3 = s3.map(|s3| (&s3.aws.ca_bundle, &s3.aws.proxies));
+        let of_https = https.map(|https| (&https.ca_bundle, &https.proxies));
+        let Some((ca_bundle, proxies)) = of_s3.or(of_https) else {
+            return Ok(Self {
+                buckets: None,
+                web: None,
+            });
         };
-        for name in &s3.aws.proxies {
+        for name in proxies {
             let text = format!("{name} is set and not used: windrow connects directly");
             context
                 .log
                 .event(&Event::warning(text).with("variable", *name));
         }
-        let trust = Trust::load(s3.aws.ca_bundle.as_deref())?;
+        let trust = Trust::load(ca_bundle.as_deref())?;
         let transport: Arc<dyn Transport> = Arc::new(Http::new(context.clock.clone(), trust));
-        let source = s3.aws.credentials.clone();
-        let credentials = Credentials::new(source, transport.clone(), context.clock.clone());
-        let world = World {
-            transport,
-            clock: context.clock.clone(),
-            random: context.random.clone(),
-            counters: Arc::new(Counters::default()),
-        };
-        let credentials = Arc::new(credentials);
         Ok(Self {
-            buckets: Some(Buckets {
-                world,
-                credentials,
-                s3: s3.clone(),
+            buckets: s3.map(|s3| Buckets::new(context, transport.clone(), s3)),
+            web: https.map(|https| Web {
+                transport,
+                headers: https
+                    .headers
+                    .iter()
+                    .map(|(name, value)| Header::new(name, value.expose()))
+                    .collect(),
             }),
         })
     }
@@ -103,7 +113,7 @@ impl Stores {
     ///
     /// # Errors
     /// 78 where it is no pattern.
-    pub(super) fn input(&self, uri: &InputUri) -> Result<(Arc<dyn Store>, Pattern)> {
+    pub(super) fn input(&self, uri: &InputUri) -> Result<(Arc<dyn Readable>, Pattern)> {
         Ok(match uri {
             InputUri::File(pattern) => {
                 let uri = pattern.to_string();
@@ -117,6 +127,7 @@ impl Stores {
                     .map_err(|fault| Error::defect("listing INPUT", fault))?;
                 (Arc::new(ObjectStore::new(client, "")), keys)
             }
+            InputUri::Https(uri) => (self.web()?, Pattern::literal(uri.expose())),
         })
     }
 
@@ -124,7 +135,7 @@ impl Stores {
     ///
     /// # Errors
     /// As [`Self::input`].
-    pub(super) fn text(&self, uri: &TextUri) -> Result<(Arc<dyn Store>, String)> {
+    pub(super) fn text(&self, uri: &TextUri) -> Result<(Arc<dyn Readable>, String)> {
         Ok(match uri {
             TextUri::File(uri) => {
                 let (store, key) = whole_file(uri)?;
@@ -134,6 +145,7 @@ impl Stores {
                 let client = self.buckets()?.client(&object.bucket, Side::Input);
                 (Arc::new(ObjectStore::new(client, "")), object.key.clone())
             }
+            TextUri::Https(uri) => (self.web()?, uri.expose().to_owned()),
         })
     }
 
@@ -180,9 +192,15 @@ impl Stores {
 
     /// Directory markers that listings skipped so far.
     pub(super) fn markers(&self) -> u64 {
-        self.buckets
-            .as_ref()
-            .map_or(0, |buckets| buckets.world.counters.counts().markers)
+        let buckets = self.buckets.as_ref();
+        buckets.map_or(0, |buckets| buckets.world.counters.counts().markers)
+    }
+
+    fn web(&self) -> Result<Arc<HttpsStore>> {
+        let missing = || Error::defect("opening an https:// URI", "no settings for it");
+        let web = self.web.as_ref().ok_or_else(missing)?;
+        let store = HttpsStore::new(web.transport.clone(), web.headers.clone());
+        Ok(Arc::new(store))
     }
 
     fn buckets(&self) -> Result<&Buckets> {
@@ -192,6 +210,21 @@ impl Stores {
 }
 
 impl Buckets {
+    fn new(context: &Context, transport: Arc<dyn Transport>, s3: &S3) -> Self {
+        let source = s3.aws.credentials.clone();
+        let credentials = Credentials::new(source, transport.clone(), context.clock.clone());
+        Self {
+            world: World {
+                transport,
+                clock: context.clock.clone(),
+                random: context.random.clone(),
+                counters: Arc::new(Counters::default()),
+            },
+            credentials: Arc::new(credentials),
+            s3: s3.clone(),
+        }
+    }
+
     fn client(&self, bucket: &str, side: Side) -> Client {
         let S3 {
             aws,

@@ -106,7 +106,7 @@ impl Target {
 /// # Errors
 /// 65 where an artifact differs, naming the first; those of [`verify`].
 pub fn run(context: &Context, target: &Target) -> Result<Outcome> {
-    let stores = Stores::new(context, target.s3.as_ref())?;
+    let stores = Stores::new(context, target.s3.as_ref(), None)?;
     let store = stores.run(&target.place)?;
     let verified = verify(
         store.as_ref(),
@@ -197,7 +197,7 @@ fn place(uri: &str) -> Result<(OutputUri, Option<&'static str>)> {
 /// The document of the run in `store`.
 fn document(store: &dyn Store, stop: &Stop) -> Result<&'static str> {
     let entries = store.list(&Pattern::below(""), stop)?;
-    let is_there = |name: &str| entries.iter().any(|entry| entry.key == name);
+    let is_there = |name: &str| entries.iter().any(|entry| *entry.key == *name);
     let mut there = DOCUMENTS.into_iter().filter(|name| is_there(name));
     match (there.next(), there.next()) {
         (Some(name), None) => Ok(name),

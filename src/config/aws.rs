@@ -141,12 +141,9 @@ impl Aws {
             region: reader.region(),
             credentials: reader.credentials(),
             endpoint: reader.endpoint(),
-            ca_bundle: raw.setting("AWS_CA_BUNDLE").map(PathBuf::from),
+            ca_bundle: ca_bundle(raw),
             metadata_uri: reader.task_uri("ECS_CONTAINER_METADATA_URI_V4"),
-            proxies: PROXIES
-                .into_iter()
-                .filter(|name| raw.setting(name).is_some())
-                .collect(),
+            proxies: proxies(raw),
         };
         reader.refuse_unsupported();
         match reader.problems.is_empty() {
@@ -165,6 +162,17 @@ impl Aws {
         )
         .of_setting("AWS_REGION")
     }
+}
+
+/// AWS_CA_BUNDLE, which decides who is trusted for `https://` inputs too.
+pub(super) fn ca_bundle(raw: &Raw) -> Option<PathBuf> {
+    raw.setting("AWS_CA_BUNDLE").map(PathBuf::from)
+}
+
+/// Proxy variables that are set, and not used.
+pub(super) fn proxies(raw: &Raw) -> Vec<&'static str> {
+    let all = PROXIES.into_iter();
+    all.filter(|name| raw.setting(name).is_some()).collect()
 }
 
 /// The name of a region.
@@ -344,8 +352,8 @@ impl<'a> Reader<'a> {
 }
 
 /// The pieces of a URL that matter here.
-struct Url<'a> {
-    is_plain: bool,
+pub(super) struct Url<'a> {
+    pub(super) is_plain: bool,
     host: &'a str,
     port: Option<u16>,
     /// With its query; without a `/` at its end.
@@ -353,7 +361,7 @@ struct Url<'a> {
 }
 
 /// None for another scheme, user and password, no host, a bad port, a fragment, or characters that a URL cannot hold.
-fn parse_url(text: &str) -> Option<Url<'_>> {
+pub(super) fn parse_url(text: &str) -> Option<Url<'_>> {
     let (is_plain, rest) = match text.split_once("://")? {
         ("http", rest) => (true, rest),
         ("https", rest) => (false, rest),
@@ -389,7 +397,7 @@ impl Url<'_> {
         bare(self.host).parse().ok()
     }
 
-    fn is_loopback(&self) -> bool {
+    pub(super) fn is_loopback(&self) -> bool {
         self.host == "localhost" || self.address().is_some_and(|address| address.is_loopback())
     }
 

@@ -7,6 +7,7 @@
 pub mod aws;
 mod compile;
 mod given;
+pub mod https;
 pub mod problem;
 pub mod raw;
 mod read;
@@ -29,6 +30,7 @@ use crate::value::column::Column;
 use aws::Aws;
 use compile::{Written, compile, declared, family, range_columns};
 use given::Given;
+use https::Https;
 use problem::Problem;
 use raw::Raw;
 use s3::{InputAccess, OutputSse};
@@ -47,6 +49,8 @@ pub struct Config {
     pub output: OutputUri,
     /// How buckets are reached, where any `s3://` is used.
     pub s3: Option<S3>,
+    /// How `https://` objects are reached, where any is read.
+    pub https: Option<Https>,
     /// ECS_CONTAINER_METADATA_URI_V4, where it is set and a URI.
     pub metadata_uri: Option<String>,
     /// How the rollup is written.

@@ -9,8 +9,10 @@ use serde_json::{Map, Value};
 use super::aws::{self, Aws};
 use super::compile::{Written, compile, declared, families, range_columns};
 use super::given::Given;
+use super::https::{self, Https};
 use super::problem::{Fault, Problem};
 use super::raw::Raw;
+use super::redact::REDACTED;
 use super::s3::{InputAccess, OutputSse};
 use super::uri::{InputUri, InputUris, OutputUri, TextUri};
 use super::values::{self, OnBadRecord, OutputFormat, RunId};
@@ -37,8 +39,9 @@ pub(super) fn read(given: &mut Given<'_>, raw: &Raw) -> Option<Config> {
     let uses = Uses {
         is_range,
         format: format_word,
-        reads_s3: reads_s3(given),
+        reads_s3: reads(given, "s3://"),
         writes_s3: given.starts(&known::OUTPUT, "s3://"),
+        reads_https: reads(given, "https://") || reads(given, "http://"),
     };
     for variable in known::ALL {
         if let Some(applies) = uses.applies(variable.applies) {
@@ -48,6 +51,7 @@ pub(super) fn read(given: &mut Given<'_>, raw: &Raw) -> Option<Config> {
     let aws = Aws::parse(raw);
     let metadata_uri = aws.as_ref().ok().and_then(|aws| aws.metadata_uri.clone());
     let s3 = read_s3(given, aws, uses);
+    let https = read_https(given, raw, uses);
     let format = format_word.and_then(|word| input_format(given, word));
     let columns = text(given, &known::COLUMNS, &known::COLUMNS_URI);
     let query = text(given, &known::QUERY, &known::QUERY_URI);
@@ -88,6 +92,7 @@ pub(super) fn read(given: &mut Given<'_>, raw: &Raw) -> Option<Config> {
         query: query?,
         output: output?,
         s3,
+        https,
         metadata_uri,
         output_format: output_format?,
         run_id: run_id?,
@@ -113,6 +118,7 @@ struct Uses {
     format: Option<&'static str>,
     reads_s3: bool,
     writes_s3: bool,
+    reads_https: bool,
 }
 
 impl Uses {
@@ -123,6 +129,7 @@ impl Uses {
             known::Applies::Objects => Some(!self.is_range),
             known::Applies::S3 => Some(self.reads_s3 || self.writes_s3),
             known::Applies::S3Input => Some(self.reads_s3),
+            known::Applies::Https => Some(self.reads_https),
             known::Applies::S3Output => Some(self.writes_s3),
             known::Applies::Csv | known::Applies::Json if self.is_range => Some(false),
             known::Applies::Csv => self.format.map(|format| format == "csv"),
@@ -131,13 +138,13 @@ impl Uses {
     }
 }
 
-/// Whether anything that is read is in a bucket, as far as the texts say, broken or not.
-fn reads_s3(given: &Given<'_>) -> bool {
-    let in_list = |text: &str| text.starts_with('[') && text.contains("\"s3://");
+/// Whether anything that is read has this scheme, as far as the texts say, broken or not.
+fn reads(given: &Given<'_>, scheme: &str) -> bool {
+    let in_list = |text: &str| text.starts_with('[') && text.contains(&format!("\"{scheme}"));
     given.text(&known::INPUT).is_some_and(in_list)
         || [known::INPUT, known::QUERY_URI, known::COLUMNS_URI]
             .iter()
-            .any(|variable| given.starts(variable, "s3://"))
+            .any(|variable| given.starts(variable, scheme))
 }
 
 /// How buckets are reached by `verify`.
@@ -147,6 +154,7 @@ pub(super) fn for_reading(given: &mut Given<'_>, raw: &Raw) -> Option<S3> {
         format: None,
         reads_s3: true,
         writes_s3: false,
+        reads_https: false,
     };
     read_s3(given, Aws::parse(raw), uses)
 }
@@ -180,6 +188,21 @@ fn read_s3(given: &mut Given<'_>, aws: Result<Aws, Vec<Problem>>, uses: Uses) ->
             true => Some(given.parsed(&known::S3_INPUT_REGION, aws::region)?),
         },
         output_sse,
+    })
+}
+
+/// How `https://` objects are reached; `None` where none is read, or a problem says why.
+fn read_https(given: &mut Given<'_>, raw: &Raw, uses: Uses) -> Option<Https> {
+    if !uses.reads_https {
+        return None;
+    }
+    Some(Https {
+        headers: match given.is_set(&known::HEADERS) {
+            false => Vec::new(),
+            true => given.parsed(&known::HEADERS, https::headers)?,
+        },
+        ca_bundle: aws::ca_bundle(raw),
+        proxies: aws::proxies(raw),
     })
 }
 
@@ -303,6 +326,19 @@ fn resolved(given: &Given<'_>, config: &Config, uses: Uses) -> Map<String, Value
             Input::Objects { uris, .. } => uris.iter().map(InputUri::to_string).collect(),
         },
     );
+    if given.is_set(&known::HEADERS) {
+        settle(known::HEADERS, REDACTED.into());
+    }
+    if let Text::Uri(uri) = &config.query {
+        settle(known::QUERY_URI, uri.to_string().into());
+    }
+    if let Input::Objects {
+        columns: Text::Uri(uri),
+        ..
+    } = &config.input
+    {
+        settle(known::COLUMNS_URI, uri.to_string().into());
+    }
     settle(known::OUTPUT, config.output.to_string().into());
     settle(known::MAX_RUNTIME_SECONDS, config.deadline.as_secs().into());
     settle(known::DRAIN_SECONDS, config.drain.as_secs().into());

@@ -39,8 +39,14 @@ const SHOWN_CHARACTERS: usize = 120;
 /// Errors show what looks like no URI too; therefore this looks for `://` and `?` anywhere rather than parsing.
 #[must_use]
 pub fn uri(text: &str) -> String {
+    shown(hidden(text).as_bytes(), SHOWN_CHARACTERS)
+}
+
+/// `text` without the secrets that a URI in it may carry; neither escaped nor cut.
+#[must_use]
+pub fn hidden(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else {
-        return shown(text.as_bytes(), SHOWN_CHARACTERS);
+        return text.to_owned();
     };
     let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(authority_end);
@@ -52,10 +58,7 @@ pub fn uri(text: &str) -> String {
         Some((path, query)) if scheme != "file" => format!("{path}?{}", query_string(query)),
         _ => path.to_owned(),
     };
-    shown(
-        format!("{scheme}://{host}{path}").as_bytes(),
-        SHOWN_CHARACTERS,
-    )
+    format!("{scheme}://{host}{path}")
 }
 
 /// Names stay, values go; a piece without a name is a value.

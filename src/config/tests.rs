@@ -207,7 +207,9 @@ fn f001_each_required_variable_in_turn_and_all_at_once() {
             Applies::Always => true,
             Applies::Objects => base.contains_key("INPUT_FORMAT"),
             Applies::Csv => base.contains_key("CSV_HEADER"),
-            Applies::Json | Applies::S3 | Applies::S3Input | Applies::S3Output => false,
+            Applies::Json | Applies::S3 | Applies::S3Input | Applies::S3Output | Applies::Https => {
+                false
+            }
         };
         for variable in ALL.iter().filter(|variable| applies(variable.applies)) {
             let environment = with(base.clone(), &[(variable.name, "")]);
@@ -264,7 +266,6 @@ fn f003_unknown_names_come_with_the_nearest_one() {
         ("SHARD", "remove it"),
         ("EVENT_TIME", "remove it"),
         ("SUBSCRIBE", "remove it"),
-        ("HEADERS", "remove it"),
         ("", "remove it"),
     ] {
         let mut environment = csv();
@@ -382,7 +383,11 @@ fn f005_numbers_at_their_limits_and_one_past_them() {
         ] {
             let base = match variable.applies {
                 Applies::S3 | Applies::S3Input | Applies::S3Output => s3(),
-                Applies::Always | Applies::Objects | Applies::Csv | Applies::Json => csv(),
+                Applies::Always
+                | Applies::Objects
+                | Applies::Csv
+                | Applies::Json
+                | Applies::Https => csv(),
             };
             let found = variables(&with(base, &[(variable.name, &text)]));
             let want = if good { vec![] } else { vec![variable.name] };
@@ -543,6 +548,51 @@ fn f122_output_that_input_reaches() {
 }
 
 #[test]
+fn f129_what_https_hides_is_in_no_resolved_value() {
+    let headers = r#"{"Authorization": "Bearer CANARY"}"#;
+    let environment = with(
+        csv(),
+        &[
+            ("INPUT", r#"["https://h/a?sig=CANARY","file:///in/b"]"#),
+            ("QUERY", ""),
+            ("QUERY_URI", "https://h/q?sig=CANARY"),
+            ("COLUMNS", ""),
+            ("COLUMNS_URI", "https://h/c?sig=CANARY"),
+            ("HEADERS", headers),
+        ],
+    );
+    let config = Config::parse(&raw(&environment)).unwrap();
+    let shown = serde_json::to_string(&config.resolved).unwrap();
+    assert!(!shown.contains("CANARY"), "{shown}");
+    for (name, want) in [
+        (
+            "INPUT",
+            serde_json::json!(["https://h/a?sig=«redacted»", "file:///in/b"]),
+        ),
+        ("QUERY_URI", "https://h/q?sig=«redacted»".into()),
+        ("COLUMNS_URI", "https://h/c?sig=«redacted»".into()),
+        ("HEADERS", "«redacted»".into()),
+    ] {
+        assert_eq!(config.resolved[name], want, "{name}");
+    }
+    assert!(!format!("{config:?}").contains("CANARY"), "{config:?}");
+    let https = config.https.unwrap();
+    assert_eq!(https.headers[0].1.expose(), "Bearer CANARY");
+    // Without anything to send them to, they are refused; broken ones are not shown.
+    for (name, base, value) in [
+        ("no https", csv(), headers),
+        ("broken", environment, r#"{"a": ["CANARY"]}"#),
+    ] {
+        let found = problems(&raw(&with(base, &[("HEADERS", value)])));
+        assert_eq!(found.len(), 1, "{name}: {found:?}");
+        assert!(
+            found[0].0 == "HEADERS" && !found[0].1.contains("CANARY"),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
 fn uris_that_are_refused_say_why_and_hide_secrets() {
     for (text, want) in [
         ("/in/a.csv", "a path is written as a URI"),
@@ -555,9 +605,9 @@ fn uris_that_are_refused_say_why_and_hide_secrets() {
         ("file:///", "the slash too many"),
         ("file:///in/**/a.csv", "at most one `*`"),
         ("file:///in/*/", "a glob of files"),
-        ("https://host/key?token=secret", "not built yet"),
+        ("https://host/key?token=secret#x", "leave out a fragment"),
         ("https://me:secret@host/key", "without user and password"),
-        ("http://host/key", "plain http"),
+        ("http://host/key", "plain http is refused"),
         ("wss://host/feed", "not built yet"),
         ("ftp://host/secret", "file:///abs/path"),
         ("[]", "an empty array"),
@@ -603,7 +653,8 @@ fn uris_that_are_refused_say_why_and_hide_secrets() {
         ("OUTPUT", "out"),
         ("QUERY_URI", "s3://Bucket/q"),
         ("QUERY_URI", "file:///dir/"),
-        ("COLUMNS_URI", "https://host/c"),
+        ("COLUMNS_URI", "http://host/c"),
+        ("OUTPUT", "https://host/c"),
     ] {
         let inline = variable.trim_end_matches("_URI");
         let base = match inline {

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::https::HttpsUri;
 use super::problem::Fault;
 use super::redact;
 use super::s3::{BucketPrefix, ObjectPattern};
@@ -51,6 +52,8 @@ pub enum InputUri {
     File(FilePattern),
     /// Objects of a bucket.
     S3(ObjectPattern),
+    /// One object, over HTTP.
+    Https(HttpsUri),
 }
 
 /// OUTPUT.
@@ -69,6 +72,8 @@ pub enum TextUri {
     File(FileUri),
     /// An object of a bucket; its key is taken literally, a `*` too.
     S3(ObjectPattern),
+    /// An object over HTTP.
+    Https(HttpsUri),
 }
 
 const S3: &str = "s3://";
@@ -79,6 +84,7 @@ impl InputUri {
     fn parse(text: &str) -> Result<Self, Fault> {
         match text.starts_with(S3) {
             true => ObjectPattern::parse(text).map(Self::S3),
+            false if HttpsUri::is_meant(text) => HttpsUri::parse(text).map(Self::Https),
             false => FilePattern::parse(text).map(Self::File),
         }
     }
@@ -89,7 +95,9 @@ impl InputUri {
         match (self, output) {
             (Self::File(pattern), OutputUri::File(output)) => pattern.reaches(output, run_id),
             (Self::S3(pattern), OutputUri::S3(output)) => pattern.reaches(output, run_id),
-            (Self::File(_), OutputUri::S3(_)) | (Self::S3(_), OutputUri::File(_)) => false,
+            (Self::File(_), OutputUri::S3(_))
+            | (Self::S3(_), OutputUri::File(_))
+            | (Self::Https(_), _) => false,
         }
     }
 }
@@ -108,11 +116,14 @@ impl OutputUri {
 }
 
 impl TextUri {
-    /// `file:///abs/path` or `s3://bucket/key`.
+    /// `file:///abs/path`, `s3://bucket/key` or `https://…`.
     ///
     /// # Errors
     /// Those of its scheme, and a key that names no one object.
     pub fn parse(text: &str) -> Result<Self, Fault> {
+        if HttpsUri::is_meant(text) {
+            return HttpsUri::parse(text).map(Self::Https);
+        }
         if !text.starts_with(S3) {
             return FileUri::parse(text).map(Self::File);
         }
@@ -136,6 +147,7 @@ impl fmt::Display for InputUri {
         match self {
             Self::File(pattern) => pattern.fmt(f),
             Self::S3(pattern) => pattern.fmt(f),
+            Self::Https(uri) => uri.fmt(f),
         }
     }
 }
@@ -154,6 +166,7 @@ impl fmt::Display for TextUri {
         match self {
             Self::File(uri) => uri.fmt(f),
             Self::S3(object) => object.fmt(f),
+            Self::Https(uri) => uri.fmt(f),
         }
     }
 }
@@ -376,13 +389,9 @@ fn other_scheme(text: &str) -> Fault {
         )
     } else {
         match scheme {
-            "https" => (
+            "https" | "http" => (
                 "file:///abs/path or s3://bucket/key",
-                "https:// is not built yet in this version",
-            ),
-            "http" => (
-                "file:///abs/path or s3://bucket/key",
-                "plain http is refused",
+                "nothing is written over http",
             ),
             "ws" | "wss" => (
                 "file:///abs/path",

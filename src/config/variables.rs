@@ -41,6 +41,8 @@ pub enum Applies {
     S3Input,
     /// Where OUTPUT is `s3://`.
     S3Output,
+    /// Where INPUT, QUERY_URI or COLUMNS_URI is `https://`.
+    Https,
 }
 
 /// Whether a mode needs a variable, where it applies.
@@ -76,7 +78,7 @@ pub const INPUT: Variable = Variable {
     applies: Applies::Always,
     batch: Presence::Required,
     form: Form::Text(
-        "a URI, or a JSON array of URIs: `s3://bucket/key` or `file:///abs/path`, `s3://bucket/prefix/` or `file:///abs/dir/` for everything below it, one `*` in a path segment as a glob; or `range:START..END`",
+        "a URI, or a JSON array of URIs: `s3://bucket/key` or `file:///abs/path`, `s3://bucket/prefix/` or `file:///abs/dir/` for everything below it, one `*` in a path segment as a glob; `https://…`; or `range:START..END`",
     ),
     help: "what is read, in this order; a range is one BIGINT column `i`, END excluded",
 };
@@ -133,7 +135,7 @@ pub const COLUMNS_URI: Variable = Variable {
     name: "COLUMNS_URI",
     applies: Applies::Objects,
     batch: Presence::OneOf("COLUMNS"),
-    form: Form::Text("`file:///abs/path` or `s3://bucket/key`"),
+    form: Form::Text("`file:///abs/path`, `s3://bucket/key` or `https://…`"),
     help: "an object that holds COLUMNS",
 };
 /// QUERY
@@ -149,7 +151,7 @@ pub const QUERY_URI: Variable = Variable {
     name: "QUERY_URI",
     applies: Applies::Always,
     batch: Presence::OneOf("QUERY"),
-    form: Form::Text("`file:///abs/path` or `s3://bucket/key`"),
+    form: Form::Text("`file:///abs/path`, `s3://bucket/key` or `https://…`"),
     help: "an object that holds QUERY",
 };
 /// OUTPUT
@@ -194,6 +196,14 @@ pub const ON_BAD_RECORD: Variable = Variable {
     batch: Presence::Optional("`fail`"),
     form: Form::Text("`fail`, or `reject:N` with N from 1 to 1000000000000"),
     help: "what a bad record does: end the run with 65, or go to rejected.ndjson, up to N of them",
+};
+/// HEADERS
+pub const HEADERS: Variable = Variable {
+    name: "HEADERS",
+    applies: Applies::Https,
+    batch: Presence::Optional("none"),
+    form: Form::Text("a JSON object such as `{\"Authorization\": \"Bearer …\"}`"),
+    help: "headers that are sent to every `https://` URI, and shown nowhere",
 };
 /// S3_ATTEMPTS
 pub const S3_ATTEMPTS: Variable = Variable {
@@ -253,7 +263,7 @@ pub const THREADS: Variable = Variable {
 };
 
 /// All of them, in the order of reports, help and documentation.
-pub const ALL: [Variable; 21] = [
+pub const ALL: [Variable; 22] = [
     INPUT,
     INPUT_FORMAT,
     RECORDS,
@@ -269,6 +279,7 @@ pub const ALL: [Variable; 21] = [
     RUN_ID,
     MAX_RUNTIME_SECONDS,
     ON_BAD_RECORD,
+    HEADERS,
     S3_ATTEMPTS,
     S3_INPUT_ACCESS,
     S3_INPUT_REGION,
@@ -302,6 +313,7 @@ impl Variable {
             Applies::Json => format!("{need}; only with ndjson or json"),
             Applies::S3 => format!("{need}; only with `s3://`"),
             Applies::S3Input => format!("{need}; only where what is read is `s3://`"),
+            Applies::Https => format!("{need}; only where what is read is `https://`"),
             Applies::S3Output => format!("{need}; only where OUTPUT is `s3://`"),
         }
     }

@@ -5,11 +5,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::budget::{Budget, Charged, Exceeded};
 use super::choice::{Choice, Ends};
 use super::extreme::{Extremes, Sought};
 use super::sum::{DoubleSums, ExactSums, Slopes};
 use super::{Failure, Holder};
+use crate::budget::{Budget, Charged, Exceeded};
 use crate::query::Problem;
 use crate::query::eval::{ColumnSet, Kept, columns_read, evaluate, filter, narrowed};
 use crate::query::plan::{Aggregate, AggregateFunction};

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::budget::{Budget, Charged, Exceeded};
+use crate::budget::{Budget, Charged, Exceeded};
 use crate::value::Physical;
 use crate::value::vector::{Data, Texts, Validity, Vector, head};
 

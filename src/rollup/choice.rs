@@ -5,9 +5,9 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::aggregate::{Order, Rows};
-use super::budget::{Budget, Charged, Exceeded};
 use super::cells::{Cells, TextCells, Values};
 use super::extreme::Sought;
+use crate::budget::{Budget, Charged, Exceeded};
 use crate::value::vector::{Data, Vector};
 use crate::value::{Position, Type};
 

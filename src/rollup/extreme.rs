@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::budget::{Budget, Exceeded};
 use super::cells::{Cells, Values};
+use crate::budget::{Budget, Exceeded};
 use crate::value::Physical;
 use crate::value::vector::{Data, Vector};
 

@@ -6,8 +6,8 @@
 use std::hint::select_unpredictable;
 use std::sync::Arc;
 
-use super::budget::{Budget, Charged, Exceeded};
 use super::cells::Cells;
+use crate::budget::{Budget, Charged, Exceeded};
 use crate::value::Type;
 use crate::value::vector::{Data, Vector};
 

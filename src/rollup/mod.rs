@@ -2,7 +2,6 @@
 //! are exact or carry the record's position, so that no order of rows or merges can be seen in the result. Pure.
 
 mod aggregate;
-pub mod budget;
 mod cells;
 mod choice;
 mod extreme;
@@ -15,6 +14,7 @@ mod tests;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::budget::{Budget, Exceeded};
 use crate::limits::BATCH_ROWS;
 use crate::query::Problem;
 use crate::query::eval::evaluate;
@@ -22,7 +22,6 @@ use crate::query::plan::{Expr, Groups};
 use crate::value::Position;
 use crate::value::vector::{Batch, Data, Vector};
 use aggregate::{Aggregator, Order};
-use budget::{Budget, Exceeded};
 use groups::Table;
 pub use order::Results;
 

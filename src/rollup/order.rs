@@ -5,9 +5,9 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::aggregate::Aggregator;
-use super::budget::{Budget, Charged};
 use super::cells::Cells;
 use super::{Failure, Holder};
+use crate::budget::{Budget, Charged};
 use crate::limits::BATCH_ROWS;
 use crate::query::Problem;
 use crate::query::eval::{ColumnSet, Kept, columns_read, evaluate, filter};
@@ -207,7 +207,7 @@ fn fill(
     groups: &[u32],
     expr: &Expr,
     batch: &Batch,
-) -> Result<Result<(), super::budget::Exceeded>, Problem> {
+) -> Result<Result<(), crate::budget::Exceeded>, Problem> {
     let values = evaluate(expr, batch)?.into_vector(expr.ty, batch.rows);
     Ok(groups
         .iter()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::aggregate::{Fault, Unfit};
-use super::budget::{Budget, Charge, Charged, Exceeded};
+use crate::budget::{Budget, Charge, Charged, Exceeded};
 use crate::value::float_sum::{FloatSum, co_moment, ratio};
 use crate::value::vector::{Data, Validity, Vector};
 use crate::value::wide_sum::WideSum;

@@ -1,6 +1,7 @@
 //! GET, HEAD and PUT of one object.
 
 use std::io::Read;
+use std::ops::Range;
 
 use super::errors::Refusal;
 use super::request::{Call, etag};
@@ -25,7 +26,7 @@ pub struct Got {
     pub bytes: u64,
     /// Where the bucket keeps versions.
     pub version_id: Option<String>,
-    /// Its bytes from the offset asked for.
+    /// The bytes asked for.
     pub body: Box<dyn Read + Send>,
 }
 
@@ -52,14 +53,15 @@ impl std::fmt::Debug for Got {
 }
 
 impl Client {
-    /// Opens an object at `offset`, in the state of `pinned` where given; None where it is absent.
+    /// Opens an object, or a `range` of it that is not empty, in the state of `pinned` where given; None where it is
+    /// absent.
     ///
     /// # Errors
     /// 66 where it is in another state; 76 where the answer is not what was asked for; S3's own.
     pub fn get(
         &self,
         key: &str,
-        offset: u64,
+        range: Option<Range<u64>>,
         pinned: Option<&str>,
         stop: &Stop,
     ) -> Result<Option<Got>, Error> {
@@ -67,8 +69,9 @@ impl Client {
         if let Some(etag) = pinned {
             call.headers.push(Header::new("if-match", etag));
         }
-        if offset > 0 {
-            let range = format!("bytes={offset}-");
+        if let Some(Range { start, end }) = range {
+            let last = end.saturating_sub(1);
+            let range = format!("bytes={start}-{last}");
             call.headers.push(Header::new("range", range));
         }
         let response = match self.call(&call, Again::Always, stop) {
@@ -79,14 +82,14 @@ impl Client {
             }
             Err(trouble) => return Err(trouble.into_error()),
         };
-        self.got(key, offset, pinned, response).map(Some)
+        self.got(key, range, pinned, response).map(Some)
     }
 
     /// Checks that an answer is what was asked for.
     fn got(
         &self,
         key: &str,
-        offset: u64,
+        range: Option<Range<u64>>,
         pinned: Option<&str>,
         response: Response,
     ) -> Result<Got, Error> {
@@ -95,13 +98,14 @@ impl Client {
         let Length::Exact(length) = response.length else {
             return Err(odd("a body with its length in the head", "one in chunks"));
         };
-        let bytes = match (offset, response.status) {
-            (0, 200) => length,
-            (0, status) => return Err(odd("200", &status.to_string())),
-            (_, 206) => {
+        let bytes = match (range, response.status) {
+            (None, 200) => length,
+            (None, status) => return Err(odd("200", &status.to_string())),
+            (Some(asked), 206) => {
                 let range = response.header("content-range").unwrap_or("none");
-                whole_of(range, offset, length)
-                    .ok_or_else(|| odd(&format!("the range from byte {offset} on"), range))?
+                let Range { start, end } = asked;
+                whole_of(range, asked, length)
+                    .ok_or_else(|| odd(&format!("bytes {start} to {end}"), range))?
             }
             (_, status) => {
                 return Err(odd(
@@ -261,14 +265,15 @@ pub(super) fn checksum(body: &[u8]) -> Header {
     Header::new("x-amz-checksum-sha256", digest)
 }
 
-/// The size of the whole, of a `content-range` that starts at `offset`, holds `length` bytes, and goes to the end.
-fn whole_of(range: &str, offset: u64, length: u64) -> Option<u64> {
+/// The size of the whole, of a `content-range` that is the one asked for, and of `length` bytes.
+pub(crate) fn whole_of(range: &str, asked: Range<u64>, length: u64) -> Option<u64> {
     let (part, whole) = range.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = part.split_once('-')?;
     let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
     let whole: u64 = whole.parse().ok()?;
     let end = last.checked_add(1)?;
-    (first == offset && end == whole && end.checked_sub(first)? == length).then_some(whole)
+    let is_asked = first == asked.start && end == asked.end && end <= whole;
+    (is_asked && end.checked_sub(first)? == length).then_some(whole)
 }
 
 pub(super) fn odd_answer(doing: &'static str, expected: &str, found: &str, uri: String) -> Error {
@@ -283,7 +288,7 @@ pub(super) fn odd_answer(doing: &'static str, expected: &str, found: &str, uri: 
 }
 
 /// 66, as SPEC 7, rule 8 has it.
-pub(super) fn changed(uri: String, found: &str) -> Error {
+pub(crate) fn changed(uri: String, found: &str) -> Error {
     Error::new(
         Kind::Input,
         "reading",
@@ -305,13 +310,15 @@ mod tests {
             ("bytes 5-8/10", None),
             ("bytes 4-9/10", None),
             ("bytes 5-9/*", None),
-            ("bytes 5-9/11", None),
+            ("bytes 5-9/11", Some(11)),
+            ("bytes 5-9/9", None),
+            ("bytes 5-10/11", None),
             ("bytes */10", None),
             ("bytes 5-18446744073709551615/10", None),
             ("none", None),
             ("", None),
         ] {
-            assert_eq!(whole_of(range, 5, 5), want, "{range}");
+            assert_eq!(whole_of(range, 5..10, 5), want, "{range}");
         }
     }
 }

@@ -280,7 +280,7 @@ fn f026_f027_f028_f029_refusals() {
     ] {
         for (side, code) in [(Side::Input, input), (Side::Output, output)] {
             let (client, _) = client(vec![answer(status, &headers, &body)], side, 1);
-            let error = client.get("k", 0, None, &stop()).unwrap_err();
+            let error = client.get("k", None, None, &stop()).unwrap_err();
             let text = error.to_string();
             assert_eq!(error.kind().exit_code(), code, "{name}: {text}");
             assert!(text.contains(advice), "{name}: {text}");
@@ -296,7 +296,7 @@ fn f026_f027_f028_f029_refusals() {
 #[test]
 fn an_error_carries_the_ids_of_the_answer() {
     let (client, _) = client(vec![error(403, "AccessDenied")], Side::Output, 1);
-    let error = client.get("k", 0, None, &stop()).unwrap_err();
+    let error = client.get("k", None, None, &stop()).unwrap_err();
     assert!(
         error
             .to_string()
@@ -398,7 +398,7 @@ fn f030_attempts() {
         // The pauses are cut short by a run that is over; the drain still has time.
         let stop = stop();
         stop.request(crate::stop::Cause::Sigterm);
-        let found = client.get("k", 0, None, &stop).map(drop);
+        let found = client.get("k", None, None, &stop).map(drop);
         assert_eq!(
             found.map_err(|error| error.kind().exit_code()),
             want,
@@ -453,7 +453,7 @@ fn f030_a_stop_ends_the_attempts_of_what_is_read() {
     let stop = stop();
     stop.request(crate::stop::Cause::Sigterm);
     assert_eq!(
-        client.get("k", 0, None, &stop).unwrap_err().kind(),
+        client.get("k", None, None, &stop).unwrap_err().kind(),
         Kind::Unavailable
     );
     assert_eq!(fake.noted().len(), 1);
@@ -463,90 +463,103 @@ fn f030_a_stop_ends_the_attempts_of_what_is_read() {
 fn reads_are_what_was_asked_for() {
     let etag = ("etag", "\"e\"");
     let part = |range: &'static str| vec![etag, ("content-range", range)];
-    for (name, offset, pinned, script, want) in [
-        ("whole", 0, None, answer(200, &[etag], "abc"), Ok(Some(3))),
+    for (name, range, pinned, script, want) in [
+        (
+            "whole",
+            None,
+            None,
+            answer(200, &[etag], "abc"),
+            Ok(Some(3)),
+        ),
         (
             "pinned",
-            0,
+            None,
             Some("\"e\""),
             answer(200, &[etag], "abc"),
             Ok(Some(3)),
         ),
         (
             "unquoted",
-            0,
+            None,
             Some("\"e\""),
             answer(200, &[("etag", "e")], "abc"),
             Ok(Some(3)),
         ),
         (
             "rest",
-            2,
+            Some(2..5),
             Some("\"e\""),
             answer(206, &part("bytes 2-4/5"), "cde"),
             Ok(Some(5)),
         ),
-        ("absent", 0, None, error(404, "NoSuchKey"), Ok(None)),
+        ("absent", None, None, error(404, "NoSuchKey"), Ok(None)),
         (
             "f036 changed",
-            0,
+            None,
             Some("\"e\""),
             error(412, "PreconditionFailed"),
             Err(66),
         ),
         (
             "f036 condition ignored",
-            0,
+            None,
             Some("\"e\""),
             answer(200, &[("etag", "\"f\"")], "abc"),
             Err(66),
         ),
-        ("f038 no ETag", 0, None, answer(200, &[], "abc"), Err(76)),
+        ("f038 no ETag", None, None, answer(200, &[], "abc"), Err(76)),
         (
             "f038 weak ETag",
-            0,
+            None,
             None,
             answer(200, &[("etag", "W/\"e\"")], "abc"),
             Err(76),
         ),
         (
+            "a stretch",
+            Some(2..4),
+            Some("\"e\""),
+            answer(206, &part("bytes 2-3/5"), "cd"),
+            Ok(Some(5)),
+        ),
+        (
             "f039 range ignored",
-            2,
+            Some(2..5),
             None,
             answer(200, &[etag], "abcde"),
             Err(76),
         ),
         (
             "f039 another range",
-            2,
+            Some(2..5),
             None,
             answer(206, &part("bytes 0-4/5"), "abcde"),
             Err(76),
         ),
         (
-            "f039 not to the end",
-            2,
+            "f039 not all of it",
+            Some(2..5),
             None,
             answer(206, &part("bytes 2-3/5"), "cd"),
             Err(76),
         ),
         (
             "range unasked",
-            0,
+            None,
             None,
             answer(206, &part("bytes 0-4/5"), "abcde"),
             Err(76),
         ),
     ] {
         let (client, fake) = client(vec![script], Side::Input, 1);
-        let found = client.get("k", offset, pinned, &stop());
+        let found = client.get("k", range.clone(), pinned, &stop());
         let found = found
             .map(|got| got.map(|got| got.bytes))
             .map_err(|error| error.kind().exit_code());
         assert_eq!(found, want, "{name}");
         let noted = fake.noted()[0].clone();
         assert_eq!(noted.header("if-match"), pinned, "{name}");
-        assert_eq!(noted.header("range").is_some(), offset > 0, "{name}");
+        assert_eq!(noted.header("range").is_some(), range.is_some(), "{name}");
     }
 }
 
@@ -558,7 +571,7 @@ fn f132_requester_pays_and_unsigned() {
         panic!("signed")
     };
     client.settings.access = Access::RequesterPays(credentials);
-    client.get("k", 0, None, &stop()).unwrap();
+    client.get("k", None, None, &stop()).unwrap();
     let noted = fake.noted()[0].clone();
     assert_eq!(noted.header("x-amz-request-payer"), Some("requester"));
     assert!(
@@ -569,7 +582,7 @@ fn f132_requester_pays_and_unsigned() {
     );
     let (mut client, fake) = self::client(ok(), Side::Input, 1);
     client.settings.access = Access::Unsigned;
-    client.get("k", 0, None, &stop()).unwrap();
+    client.get("k", None, None, &stop()).unwrap();
     assert!(fake.noted()[0].headers.is_empty());
 }
 

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Cursor;
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::{Answer, CreateOnly, Entry, Head, Opened, Part, Pattern, Store, Upload};
+use super::{
+    Answer, CreateOnly, Entry, Head, Opened, Part, Pattern, Readable, Store, Stretch, Upload,
+};
 use crate::clock::ManualClock;
 use crate::digest::sha256;
 use crate::error::{Error, Kind, Result};
@@ -248,30 +251,29 @@ fn gone(found: &str) -> Error {
     Error::new(Kind::Unavailable, "asking", "an answer", found, "look")
 }
 
-impl Store for Fake {
+impl Readable for Fake {
     fn uri(&self, key: &str) -> String {
         format!("fake://{key}")
     }
 
-    fn create_only(&self) -> CreateOnly {
-        match self.lock().unproven {
-            true => CreateOnly::Unproven,
-            false => CreateOnly::Known,
-        }
-    }
-
-    fn list(&self, pattern: &Pattern, _stop: &Stop) -> Result<Vec<Entry>> {
-        self.ask("LIST", &pattern.to_string(), |state| {
+    fn list_each(
+        &self,
+        pattern: &Pattern,
+        _stop: &Stop,
+        take: &mut dyn FnMut(Entry) -> Result<()>,
+    ) -> Result<()> {
+        let entries: Vec<Entry> = self.ask("LIST", &pattern.to_string(), |state| {
             let named = state.objects.iter().filter(|(key, _)| pattern.matches(key));
             named
                 .map(|(key, object)| Entry {
-                    key: key.clone(),
+                    key: key.as_str().into(),
                     bytes: object.bytes.len() as u64,
-                    etag: sha256(&object.bytes).to_string(),
+                    etag: sha256(&object.bytes).to_string().into(),
                     file: None,
                 })
                 .collect()
-        })
+        })?;
+        entries.into_iter().try_for_each(take)
     }
 
     fn open(&self, key: &str, _etag: Option<&str>, _stop: &Stop) -> Result<Option<Opened>> {
@@ -283,6 +285,47 @@ impl Store for Fake {
                 reader: Box::new(Cursor::new(object.bytes.clone())),
             })
         })
+    }
+
+    fn has_ranges(&self, _entry: &Entry) -> bool {
+        true
+    }
+
+    fn range(
+        &self,
+        entry: &Entry,
+        range: Range<u64>,
+        mut room: Vec<u8>,
+        _stop: &Stop,
+    ) -> Result<Option<Stretch>> {
+        let key = &entry.key;
+        let verb = format!("GET {}-{} of", range.start, range.end);
+        let object = self.ask(&verb, key, |state| state.objects.get(&**key).cloned())?;
+        object
+            .map(|object| {
+                if *entry.etag != sha256(&object.bytes).to_string() {
+                    let error = Error::new(Kind::Input, "reading", "the state", "412", "look");
+                    return Err(error.at_uri(self.uri(key)));
+                }
+                let at = |offset| usize::try_from(offset).unwrap();
+                let range = at(range.start)..at(range.end);
+                room.clear();
+                room.extend(&object.bytes[range]);
+                Ok(Stretch {
+                    bytes: room,
+                    version_id: Some(format!("version of {key}")),
+                })
+            })
+            .transpose()
+    }
+}
+
+impl Store for Fake {
+    fn create_only(&self) -> CreateOnly {
+        match self.lock().unproven {
+            true => CreateOnly::Unproven,
+            false => CreateOnly::Known,
+        }
     }
 
     fn head(&self, key: &str, _stop: &Stop) -> Result<Option<Head>> {

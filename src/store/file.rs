@@ -14,13 +14,17 @@ mod watched;
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::watched::{Stamp, Watched, changed_while};
-use super::{Answer, CreateOnly, Entry, FileId, Head, Opened, Part, Pattern, Store, Upload};
+use super::{
+    Answer, CreateOnly, Entry, FileId, Head, Opened, Part, Pattern, Readable, Store, Stretch,
+    Upload,
+};
 use crate::error::{Error, Kind, Result, shown};
 use crate::limits::{KEY_BYTES, PART_BYTES};
 use crate::random::Nonce;
@@ -277,18 +281,19 @@ impl FileStore {
     }
 }
 
-impl Store for FileStore {
+impl Readable for FileStore {
     fn uri(&self, key: &str) -> String {
         let root = self.root.display().to_string();
         format!("file://{}/{key}", root.trim_end_matches('/'))
     }
 
-    fn create_only(&self) -> CreateOnly {
-        CreateOnly::Known
-    }
-
-    fn list(&self, pattern: &Pattern, stop: &Stop) -> Result<Vec<Entry>> {
-        self.files(pattern, stop)
+    fn list_each(
+        &self,
+        pattern: &Pattern,
+        stop: &Stop,
+        take: &mut dyn FnMut(Entry) -> Result<()>,
+    ) -> Result<()> {
+        self.files(pattern, stop, take)
     }
 
     fn open(&self, key: &str, etag: Option<&str>, _stop: &Stop) -> Result<Option<Opened>> {
@@ -317,6 +322,27 @@ impl Store for FileStore {
             version_id: None,
             reader: Box::new(Watched::new(file, stamp, place.path, self.uri(key))),
         }))
+    }
+
+    fn has_ranges(&self, _entry: &Entry) -> bool {
+        // The system reads ahead by itself.
+        false
+    }
+
+    fn range(
+        &self,
+        entry: &Entry,
+        _range: Range<u64>,
+        _room: Vec<u8>,
+        _stop: &Stop,
+    ) -> Result<Option<Stretch>> {
+        Err(Error::defect("reading", "a file in stretches").at_uri(self.uri(&entry.key)))
+    }
+}
+
+impl Store for FileStore {
+    fn create_only(&self) -> CreateOnly {
+        CreateOnly::Known
     }
 
     fn head(&self, key: &str, _stop: &Stop) -> Result<Option<Head>> {

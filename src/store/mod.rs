@@ -7,6 +7,7 @@ pub mod destination;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod file;
+pub mod https;
 pub mod inputs;
 pub mod object;
 pub mod pattern;
@@ -15,6 +16,7 @@ pub(crate) mod scratch;
 
 use std::fmt::Debug;
 use std::io::{self, Read};
+use std::ops::Range;
 
 use crate::error::{Error, Kind, Result};
 use crate::limits::LISTED_OBJECTS;
@@ -23,22 +25,42 @@ use crate::stop::Stop;
 
 pub use self::pattern::Pattern;
 
-/// Objects under keys. Keys are relative to the store's root, use `/`, and never start with it.
+/// Objects under keys, to be read. Keys are relative to the store's root, use `/`, and never start with it.
 ///
 /// Every call may block no longer than its [`Stop`] allows. An error names the object's URI. An object that is not
 /// there is an answer, never an error.
-pub trait Store: Debug + Send + Sync {
+pub trait Readable: Debug + Send + Sync {
     /// The URI of `key`, for people.
     fn uri(&self, key: &str) -> String;
 
-    /// Whether this store is known to keep create-only promises, or must show it once (SPEC 7, rule 2).
-    fn create_only(&self) -> CreateOnly;
+    /// Hands every object that `pattern` names to `take`, in no order, until that says no.
+    ///
+    /// # Errors
+    /// The store's own; `take`'s.
+    fn list_each(
+        &self,
+        pattern: &Pattern,
+        stop: &Stop,
+        take: &mut dyn FnMut(Entry) -> Result<()>,
+    ) -> Result<()>;
 
-    /// Every object that `pattern` names, in the order of the keys' bytes.
+    /// Every object that `pattern` names, in the order of the keys' bytes. Nobody counts what it holds: for a run's own
+    /// few objects.
     ///
     /// # Errors
     /// 65 past the limit of listed objects; the store's own errors otherwise.
-    fn list(&self, pattern: &Pattern, stop: &Stop) -> Result<Vec<Entry>>;
+    fn list(&self, pattern: &Pattern, stop: &Stop) -> Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        self.list_each(pattern, stop, &mut |entry| {
+            if entries.len() >= LISTED_OBJECTS {
+                return Err(too_many(self.uri(&pattern.to_string())));
+            }
+            entries.push(entry);
+            Ok(())
+        })?;
+        entries.sort_unstable_by(|one, two| one.key.cmp(&two.key));
+        Ok(entries)
+    }
 
     /// Opens an object for reading from its first byte; None where it is absent. With an `etag`, it must be that state
     /// of the object still.
@@ -47,6 +69,29 @@ pub trait Store: Debug + Send + Sync {
     /// 66 where the object is not in the state of `etag`; the store's own errors otherwise. A change while the object is
     /// read is an error of the reader (see [`lifted`]).
     fn open(&self, key: &str, etag: Option<&str>, stop: &Stop) -> Result<Option<Opened>>;
+
+    /// Whether a listed object is better read in stretches ([`Readable::range`]), several at a time, than from first
+    /// byte to last.
+    fn has_ranges(&self, entry: &Entry) -> bool;
+
+    /// A stretch of a listed object, whole, in the state that was listed; None where it is absent. Its bytes come in
+    /// `room`, a buffer that may have served before. Attempts are made inside.
+    ///
+    /// # Errors
+    /// 66 where the object is not in that state; the store's own errors otherwise.
+    fn range(
+        &self,
+        entry: &Entry,
+        range: Range<u64>,
+        room: Vec<u8>,
+        stop: &Stop,
+    ) -> Result<Option<Stretch>>;
+}
+
+/// Objects under keys, to be read and created.
+pub trait Store: Readable {
+    /// Whether this store is known to keep create-only promises, or must show it once (SPEC 7, rule 2).
+    fn create_only(&self) -> CreateOnly;
 
     /// What is known of an object without reading it; None where it is absent.
     ///
@@ -110,17 +155,17 @@ pub enum Answer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Its key.
-    pub key: String,
+    pub key: Box<str>,
     /// Its size.
     pub bytes: u64,
-    /// The state that was listed.
-    pub etag: String,
+    /// The state that was listed; empty where the store has none that can be held on to.
+    pub etag: Box<str>,
     /// What the object is besides its name, where the store tells: two names of one file have the same.
     pub file: Option<FileId>,
 }
 
 /// A file, whatever its names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId {
     /// Device number.
     pub device: u64,
@@ -149,6 +194,15 @@ pub struct Opened {
     pub version_id: Option<String>,
     /// Its bytes. A read fails where the object changed meanwhile; [`lifted`] gives the run's error back.
     pub reader: Box<dyn Read + Send>,
+}
+
+/// Bytes of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// All that were asked for.
+    pub bytes: Vec<u8>,
+    /// Where the store keeps versions.
+    pub version_id: Option<String>,
 }
 
 /// An object that arrives in parts.
@@ -221,6 +275,21 @@ pub fn lifted(cause: io::Error, uri: &str) -> Error {
         Ok(error) => error,
         Err(cause) => Error::local_io("reading", uri, &cause),
     }
+}
+
+/// Reads all of `body`, which has `length` bytes, into `room`.
+fn fill(room: &mut Vec<u8>, length: u64, mut body: impl Read) -> io::Result<()> {
+    room.clear();
+    room.reserve_exact(usize::try_from(length).unwrap_or_default());
+    body.read_to_end(room)?;
+    Ok(())
+}
+
+/// An input that was listed is not there any more.
+pub(crate) fn gone(uri: String) -> Error {
+    let advice = "start again when nothing deletes from the input any more";
+    let expected = "the object that was listed";
+    Error::new(Kind::Input, "reading", expected, "that it is gone", advice).at_uri(uri)
 }
 
 /// A listing is past its limit.

@@ -7,14 +7,18 @@
 mod tests;
 
 use std::io::{self, Read};
+use std::ops::Range;
 
 use super::pattern::{End, Segment};
-use super::{Answer, CreateOnly, Entry, Head, Opened, Part, Pattern, Store, Upload, too_many};
+use super::{
+    Answer, CreateOnly, Entry, Head, Opened, Part, Pattern, Readable, Store, Stretch, Upload, fill,
+    gone, lifted,
+};
 use crate::error::{Error, Kind, Result};
 use crate::http::Failure;
-use crate::limits::{KEY_BYTES, LISTED_OBJECTS};
+use crate::limits::KEY_BYTES;
 use crate::random::Nonce;
-use crate::s3::{Client, Got, PartReceipt, Refusal, Trouble, Uploaded, etag};
+use crate::s3::{Client, Got, PartReceipt, Refusal, Trouble, Uploaded, changed, etag};
 use crate::stop::Stop;
 
 /// A bucket as a store.
@@ -116,74 +120,88 @@ fn is_no_upload(refusal: &Refusal) -> bool {
     matches!(refusal.code.as_str(), "NoSuchUpload" | "")
 }
 
-impl Store for ObjectStore {
+impl Readable for ObjectStore {
     fn uri(&self, key: &str) -> String {
         self.client.uri(&self.whole(key))
     }
 
+    fn list_each(
+        &self,
+        pattern: &Pattern,
+        stop: &Stop,
+        take: &mut dyn FnMut(Entry) -> Result<()>,
+    ) -> Result<()> {
+        // One key needs no right to list, and no page of everything that starts like it.
+        if let Some(key) = Self::single(pattern) {
+            return self.entry(&key, stop)?.map_or(Ok(()), take);
+        }
+        let prefix = self.listed_prefix(pattern);
+        self.client.list(&prefix, stop, |listed| {
+            let key = listed.key.strip_prefix(&self.root).unwrap_or(&listed.key);
+            match pattern.matches(key) {
+                false => Ok(()),
+                true => take(Entry {
+                    key: key.into(),
+                    bytes: listed.bytes,
+                    etag: listed.etag.into(),
+                    file: None,
+                }),
+            }
+        })
+    }
+
+    fn open(&self, key: &str, etag: Option<&str>, stop: &Stop) -> Result<Option<Opened>> {
+        let whole = self.whole(key);
+        let Some(got) = self.client.get(&whole, None, etag, stop)? else {
+            return Ok(None);
+        };
+        Ok(Some(Opened {
+            bytes: got.bytes,
+            etag: got.etag.clone(),
+            version_id: got.version_id.clone(),
+            reader: Box::new(self.resuming(whole, 0..got.bytes, got, stop)),
+        }))
+    }
+
+    fn has_ranges(&self, _entry: &Entry) -> bool {
+        true
+    }
+
+    fn range(
+        &self,
+        entry: &Entry,
+        range: Range<u64>,
+        mut room: Vec<u8>,
+        stop: &Stop,
+    ) -> Result<Option<Stretch>> {
+        let whole = self.whole(&entry.key);
+        // An empty object has no range, and a small one needs none.
+        let asked = (range != (0..entry.bytes)).then(|| range.clone());
+        let got = self.client.get(&whole, asked, Some(&entry.etag), stop)?;
+        let Some(got) = got else {
+            return Ok(None);
+        };
+        if got.bytes != entry.bytes {
+            let found = format!("{} bytes", got.bytes);
+            return Err(changed(self.uri(&entry.key), &found));
+        }
+        let version_id = got.version_id.clone();
+        let length = range.end.saturating_sub(range.start);
+        let body = self.resuming(whole, range, got, stop);
+        fill(&mut room, length, body).map_err(|cause| lifted(cause, &self.uri(&entry.key)))?;
+        Ok(Some(Stretch {
+            bytes: room,
+            version_id,
+        }))
+    }
+}
+
+impl Store for ObjectStore {
     fn create_only(&self) -> CreateOnly {
         match self.client.settings().endpoint.is_aws() {
             true => CreateOnly::Known,
             false => CreateOnly::Unproven,
         }
-    }
-
-    fn list(&self, pattern: &Pattern, stop: &Stop) -> Result<Vec<Entry>> {
-        // One key needs no right to list, and no page of everything that starts like it.
-        if let Some(key) = Self::single(pattern) {
-            return self.entry(key, stop);
-        }
-        let mut entries: Vec<Entry> = Vec::new();
-        let prefix = self.listed_prefix(pattern);
-        self.client.list(&prefix, stop, |listed| {
-            let key = listed.key.strip_prefix(&self.root).unwrap_or(&listed.key);
-            if pattern.matches(key) {
-                if entries.len() >= LISTED_OBJECTS {
-                    return Err(too_many(self.uri(&pattern.to_string())));
-                }
-                entries.push(Entry {
-                    key: key.to_owned(),
-                    bytes: listed.bytes,
-                    etag: listed.etag,
-                    file: None,
-                });
-            }
-            Ok(())
-        })?;
-        // General purpose buckets list in this order already; others do not.
-        if !entries.is_sorted_by(|one, two| one.key <= two.key) {
-            entries.sort_unstable_by(|one, two| one.key.cmp(&two.key));
-        }
-        Ok(entries)
-    }
-
-    fn open(&self, key: &str, etag: Option<&str>, stop: &Stop) -> Result<Option<Opened>> {
-        let whole = self.whole(key);
-        let Some(got) = self.client.get(&whole, 0, etag, stop)? else {
-            return Ok(None);
-        };
-        let Got {
-            etag,
-            bytes,
-            version_id,
-            body,
-        } = got;
-        let reader = Resuming {
-            client: self.client.clone(),
-            key: whole,
-            etag: etag.clone(),
-            at: 0,
-            bytes,
-            body,
-            resumed: 0,
-            stop: stop.clone(),
-        };
-        Ok(Some(Opened {
-            bytes,
-            etag,
-            version_id,
-            reader: Box::new(reader),
-        }))
     }
 
     fn head(&self, key: &str, stop: &Stop) -> Result<Option<Head>> {
@@ -253,9 +271,9 @@ impl Store for ObjectStore {
 
 impl ObjectStore {
     /// The listing of one key.
-    fn entry(&self, key: String, stop: &Stop) -> Result<Vec<Entry>> {
-        let Some(known) = self.client.head(&self.whole(&key), stop)? else {
-            return Ok(Vec::new());
+    fn entry(&self, key: &str, stop: &Stop) -> Result<Option<Entry>> {
+        let Some(known) = self.client.head(&self.whole(key), stop)? else {
+            return Ok(None);
         };
         let Some(etag) = known.etag else {
             return Err(Error::new(
@@ -265,14 +283,27 @@ impl ObjectStore {
                 "none",
                 "without one, a change of the object while it is read cannot be noticed",
             )
-            .at_uri(self.uri(&key)));
+            .at_uri(self.uri(key)));
         };
-        Ok(vec![Entry {
-            key,
+        Ok(Some(Entry {
+            key: key.into(),
             bytes: known.bytes,
-            etag,
+            etag: etag.into(),
             file: None,
-        }])
+        }))
+    }
+
+    /// The bytes of `range`, of which `got` is the first answer.
+    fn resuming(&self, key: String, range: Range<u64>, got: Got, stop: &Stop) -> Resuming {
+        Resuming {
+            client: self.client.clone(),
+            key,
+            etag: got.etag,
+            left: range,
+            body: got.body,
+            resumed: 0,
+            stop: stop.clone(),
+        }
     }
 }
 
@@ -289,15 +320,16 @@ fn unpacked(text: &str) -> Option<PartReceipt> {
     })
 }
 
-/// An object being read, which goes on where a connection broke, in the same state of the object or not at all.
+/// A stretch of an object being read, which goes on where a connection broke, in the same state of the object or not at
+/// all.
 struct Resuming {
     client: Client,
     key: String,
     etag: String,
-    at: u64,
-    bytes: u64,
+    /// What has still to come.
+    left: Range<u64>,
     body: Box<dyn Read + Send>,
-    /// How often it went on; S3_ATTEMPTS bounds it for the whole object.
+    /// How often it went on; S3_ATTEMPTS bounds it for the whole stretch.
     resumed: u32,
     stop: Stop,
 }
@@ -316,19 +348,13 @@ impl Resuming {
         if !self.client.pause_before(self.resumed, &self.stop) {
             return Err(error);
         }
-        let rest = self
-            .client
-            .get(&self.key, self.at, Some(&self.etag), &self.stop)?;
-        let Some(rest) = rest else {
-            return Err(Error::new(
-                Kind::Input,
-                "reading",
-                "the object to stay until it is read",
-                "that it is gone",
-                "start again when nothing deletes from the input any more",
-            )
-            .at_uri(self.client.uri(&self.key)));
-        };
+        let rest = self.client.get(
+            &self.key,
+            Some(self.left.clone()),
+            Some(&self.etag),
+            &self.stop,
+        )?;
+        let rest = rest.ok_or_else(|| gone(self.client.uri(&self.key)))?;
         self.body = rest.body;
         Ok(())
     }
@@ -337,16 +363,15 @@ impl Resuming {
 impl Read for Resuming {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
-            if self.at >= self.bytes || into.is_empty() {
+            if self.left.is_empty() || into.is_empty() {
                 return Ok(0);
             }
             let cause = match self.body.read(into) {
                 Ok(0) => io::ErrorKind::UnexpectedEof.into(),
                 Ok(read) => {
                     self.client.counters().received(read);
-                    self.at = self
-                        .at
-                        .saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+                    let count = u64::try_from(read).unwrap_or(u64::MAX);
+                    self.left.start = self.left.start.saturating_add(count);
                     return Ok(read);
                 }
                 Err(cause) => cause,

@@ -73,6 +73,18 @@ impl Pattern {
         Ok(Self { segments, end })
     }
 
+    /// This one key, in which nothing has a meaning.
+    #[must_use]
+    pub fn literal(key: &str) -> Self {
+        let segments = key.split('/');
+        Self {
+            segments: segments
+                .map(|segment| Segment::Literal(segment.to_owned()))
+                .collect(),
+            end: End::Object,
+        }
+    }
+
     /// Every object whose key starts with `prefix` and a `/`, or every object for the empty prefix; `*` means itself.
     #[must_use]
     pub fn below(prefix: &str) -> Self {
@@ -222,6 +234,14 @@ mod tests {
             assert_eq!(parsed.to_string(), shown);
         }
         assert!(Pattern::of_keys("a/*x*").is_err());
+    }
+
+    #[test]
+    fn a_literal_is_itself() {
+        for key in ["a", "https://host/a*/**?b", "https://host/", ""] {
+            let pattern = Pattern::literal(key);
+            assert!(pattern.matches(key) && pattern.to_string() == key, "{key}");
+        }
     }
 
     #[test]

@@ -4,14 +4,16 @@ use std::io::Read;
 use std::sync::Arc;
 
 use super::fold::object_fault;
+use super::listing::Listing;
 use super::work::{Numbers, Piece, Task};
+use crate::budget::{Charge, Charged};
 use crate::config::uri::NumberRange;
 use crate::decode::{Format, Framer};
 use crate::error::{Error, Kind, Result};
 use crate::gzip::{self, Compression};
 use crate::limits;
+use crate::source::Source;
 use crate::stop::Stop;
-use crate::store::inputs::Input;
 use crate::store::lifted;
 
 /// Gives the pieces of the input, one after the other.
@@ -33,26 +35,27 @@ pub(super) struct Range {
 pub(super) struct Objects<'run> {
     task: &'run Task,
     format: &'run Format,
-    inputs: &'run [Input],
-    uris: &'run [Arc<str>],
+    source: &'run Source<'run>,
+    listing: &'run Listing,
     stop: &'run Stop,
-    open: Option<Open>,
+    open: Option<Open<'run>>,
     /// What is known of the objects opened so far, in order.
-    seen: Vec<Seen>,
+    seen: Charged<Seen>,
+    texts: Charge,
 }
 
 /// What is known of an object once it was opened.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
-    pub(super) version_id: Option<String>,
+    pub(super) version_id: Option<Box<str>>,
     pub(super) compression: &'static str,
 }
 
 /// The object being read.
-struct Open {
+struct Open<'run> {
     uri: Arc<str>,
     compression: Compression,
-    reader: Box<dyn Read + Send>,
+    reader: Box<dyn Read + 'run>,
     framer: Framer,
     /// Why nothing more can be read, to be told after the whole records before it.
     damage: Option<Error>,
@@ -87,10 +90,10 @@ impl<'run> Feed<'run> {
     }
 
     /// What is known of the objects that were opened, in order.
-    pub(super) fn into_seen(self) -> Vec<Seen> {
+    pub(super) fn into_seen(self) -> Option<Charged<Seen>> {
         match self {
-            Self::Objects(objects) => objects.seen,
-            Self::Range(_) => Vec::new(),
+            Self::Objects(objects) => Some(objects.seen),
+            Self::Range(_) => None,
         }
     }
 }
@@ -116,18 +119,19 @@ impl<'run> Objects<'run> {
     pub(super) fn new(
         task: &'run Task,
         format: &'run Format,
-        inputs: &'run [Input],
-        uris: &'run [Arc<str>],
+        source: &'run Source<'run>,
+        listing: &'run Listing,
         stop: &'run Stop,
     ) -> Self {
         Self {
             task,
             format,
-            inputs,
-            uris,
+            source,
+            listing,
             stop,
             open: None,
-            seen: Vec::new(),
+            seen: Charged::new(&task.budget),
+            texts: Charge::new(&task.budget),
         }
     }
 
@@ -149,32 +153,46 @@ impl<'run> Objects<'run> {
     /// Opens the next object; `false` where there is none left.
     fn open_next(&mut self) -> Result<bool> {
         let number = self.seen.len();
-        let (Some(input), Some(uri)) = (self.inputs.get(number), self.uris.get(number)) else {
+        if number >= self.listing.len() {
             return Ok(false);
-        };
-        let opened = input.open(self.stop)?;
+        }
+        let uri: Arc<str> = self.listing.uri(number).into();
+        let opened = self.source.open(number)?;
         let (reader, compression) =
-            gzip::content(opened.reader).map_err(|cause| lifted(cause, uri))?;
+            gzip::content(opened.reader).map_err(|cause| lifted(cause, &uri))?;
         let number =
             u32::try_from(number).map_err(|_| Error::defect("opening", "too many inputs"))?;
-        let framer = Framer::new(self.format, &self.task.columns, number, Arc::clone(uri))
+        let framer = Framer::new(self.format, &self.task.columns, number, Arc::clone(&uri))
             .for_stored(opened.bytes);
         self.open = Some(Open {
-            uri: Arc::clone(uri),
+            uri,
             compression,
             reader,
             framer,
             damage: None,
         });
-        self.seen.push(Seen {
-            version_id: opened.version_id,
+        self.see(Seen {
+            version_id: opened.version_id.map(String::into_boxed_str),
             compression: compression.name(),
-        });
+        })?;
         Ok(true)
     }
 }
 
-impl Open {
+impl Objects<'_> {
+    /// Keeps what was seen of an object for inputs.ndjson.gz: state, as the listing is.
+    fn see(&mut self, seen: Seen) -> Result<()> {
+        let text = seen.version_id.as_ref();
+        let text_bytes = text.map_or(0, |id| id.len() + limits::ALLOCATION_BYTES);
+        let charged = self.texts.add(text_bytes);
+        let count = u64::try_from(self.seen.len()).unwrap_or(u64::MAX);
+        charged
+            .and_then(|()| self.seen.push(seen))
+            .map_err(|exceeded| exceeded.error("what was seen of the inputs", count))
+    }
+}
+
+impl Open<'_> {
     /// The next chunk of the object; `None` at its end.
     fn next_piece(&mut self, stop: &Stop) -> Result<Option<Piece>> {
         let lift = |fault| object_fault(&fault, &self.uri);

@@ -1,7 +1,6 @@
 //! Takes the workers' answers by number: counts, rejected records, rows, the limit, and the first fault.
 
-use std::sync::Arc;
-
+use super::listing::Listing;
 use super::outputs::Outputs;
 use super::rejected::Rejected;
 use super::work::{Counts, Piece, Room, Stopped, Task, Worked, Worker};
@@ -13,7 +12,6 @@ use crate::log::{Event, Level, Log};
 use crate::manifest::Records;
 use crate::query::Problem;
 use crate::rollup::Failure;
-use crate::rollup::budget::Exceeded;
 
 /// Whether more input is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +38,7 @@ pub(super) struct Tally {
 /// What the pieces add up to.
 pub(super) struct Fold<'fold, 'run> {
     task: &'run Task,
-    /// URIs by input number.
-    uris: &'fold [Arc<str>],
+    listing: &'fold Listing,
     outputs: &'fold mut Outputs,
     tally: &'fold mut Tally,
     log: &'fold Log,
@@ -56,7 +53,7 @@ pub(super) struct Fold<'fold, 'run> {
 impl<'fold, 'run> Fold<'fold, 'run> {
     pub(super) fn new(
         task: &'run Task,
-        uris: &'fold [Arc<str>],
+        listing: &'fold Listing,
         outputs: &'fold mut Outputs,
         tally: &'fold mut Tally,
         log: &'fold Log,
@@ -65,7 +62,7 @@ impl<'fold, 'run> Fold<'fold, 'run> {
         let (again, rows_left) = (Worker::new(task), task.rows_limit());
         Self {
             task,
-            uris,
+            listing,
             outputs,
             tally,
             log,
@@ -158,7 +155,7 @@ impl<'fold, 'run> Fold<'fold, 'run> {
             format!(
                 "{read} records read, input {} of {}",
                 piece.input() + 1,
-                self.uris.len()
+                self.listing.len()
             )
         });
     }
@@ -199,7 +196,7 @@ impl Fold<'_, '_> {
                 let number = before + u64::from(record) + 1;
                 evaluation(self.query, &problem).at(self.place(piece, number, offset, None))
             }
-            Stopped::Object(fault) => object_fault(&fault, self.uri(piece)),
+            Stopped::Object(fault) => object_fault(&fault, &self.uri(piece)),
             Stopped::Memory(full) => lift_rollup(self.query, Failure::Full(full)),
             Stopped::LongRows {
                 record,
@@ -248,15 +245,15 @@ impl Fold<'_, '_> {
             Piece::Numbers(_) => None,
         };
         Place {
-            uri: self.uri(piece).to_owned(),
+            uri: self.uri(piece),
             record: Some(record),
             offset_bytes,
             column,
         }
     }
 
-    fn uri(&self, piece: &Piece) -> &str {
-        self.uris.get(piece.input()).map_or("", |uri| uri)
+    fn uri(&self, piece: &Piece) -> String {
+        self.listing.uri(piece.input())
     }
 }
 
@@ -315,19 +312,6 @@ pub(super) fn object_fault(fault: &Fault, uri: &str) -> Error {
 pub(super) fn lift_rollup(query: &str, failure: Failure) -> Error {
     match failure {
         Failure::Problem(problem) => evaluation(query, &problem),
-        Failure::Full(full) => past_memory(full.holder.name(), full.groups, full.exceeded),
+        Failure::Full(full) => full.exceeded.error(full.holder.name(), full.groups),
     }
-}
-
-/// State passed its share of memory, or the system had none left.
-pub(super) fn past_memory(holder: &str, entries: u64, exceeded: Exceeded) -> Error {
-    let Exceeded { bytes, limit_bytes } = exceeded;
-    let share = limits::STATE_PERCENT;
-    let expected = match limit_bytes {
-        Some(limit) => format!("state of at most {limit} bytes ({share} % of the memory limit)"),
-        None => "the system to have the memory for it".to_owned(),
-    };
-    let found = format!("{bytes} bytes, to grow {holder} ({entries} entries)");
-    let advice = "group by less, read fewer inputs at once, or give the run more memory";
-    Error::new(Kind::Data, "holding state", expected, found, advice)
 }

@@ -1,9 +1,7 @@
 //! Everything that INPUT names, listed whole and in order before the first read (SPEC 5, input order; SPEC 11).
 
-use std::sync::Arc;
-
 use super::feed::Seen;
-use super::fold::{Tally, past_memory};
+use super::fold::Tally;
 use super::work::Task;
 use crate::command::stores::Stores;
 use crate::config::uri::NumberRange;
@@ -12,16 +10,16 @@ use crate::digest::{Sha256, sha256};
 use crate::error::Result;
 use crate::gzip::Compression;
 use crate::log::Event;
-use crate::manifest::{InputLine, Inputs, ReadTo};
-use crate::store::inputs::{self, Input};
+use crate::manifest::{InputLine, Inputs as Totals, ReadTo};
+use crate::store::Entry;
+use crate::store::inputs::Inputs;
 use crate::supervise::Context;
 
 /// The whole input, listed.
 pub(super) struct Listing {
-    /// Empty for a range.
-    pub(super) inputs: Vec<Input>,
-    pub(super) uris: Vec<Arc<str>>,
-    pub(super) totals: Inputs,
+    pub(super) inputs: Inputs,
+    range: Option<NumberRange>,
+    pub(super) totals: Totals,
 }
 
 impl Listing {
@@ -37,69 +35,78 @@ impl Listing {
         let listing = match &config.input {
             Named::Range(range) => Self::of_range(*range),
             Named::Objects { uris, .. } => {
-                let stores = uris
+                let named = uris
                     .iter()
                     .map(|uri| stores.input(uri))
                     .collect::<Result<Vec<_>>>()?;
-                Self::of_inputs(inputs::list(&stores, &context.stop)?)
+                Self::of_inputs(Inputs::list(named, &task.budget, &context.stop)?)
             }
         };
-        let Inputs { count, bytes, .. } = listing.totals;
-        task.budget
-            .charge(listing.held_bytes())
-            .map_err(|exceeded| past_memory("the listing of the inputs", count, exceeded))?;
+        let Totals { count, bytes, .. } = listing.totals;
         let noun = if count == 1 { "input" } else { "inputs" };
         let text = format!("reading {count} {noun} of {bytes} bytes");
-        let mut event = Event::info("input", text).with("inputs", count);
+        let mut event = Event::info("input", text)
+            .with("inputs", count)
+            .with("bytes", bytes);
         let markers = stores.markers();
         if markers > 0 {
             event = event.with("directory_markers_skipped", markers);
         }
-        context.log.event(&event.with("bytes", bytes));
+        context.log.event(&event);
         Ok(listing)
     }
 
-    fn held_bytes(&self) -> u64 {
-        let names: usize = self.uris.iter().map(|uri| 2 * uri.len()).sum();
-        let held = names + self.inputs.len() * size_of::<Input>();
-        u64::try_from(held).unwrap_or(u64::MAX)
-    }
-
-    fn of_inputs(inputs: Vec<Input>) -> Self {
+    fn of_inputs(inputs: Inputs) -> Self {
         let mut hash = Sha256::new();
         let mut bytes = 0_u64;
-        let mut uris = Vec::with_capacity(inputs.len());
-        for input in &inputs {
-            let uri = input.uri();
-            hash.update(format!("{uri}\t{}\t{}\n", input.entry.bytes, input.entry.etag).as_bytes());
-            bytes = bytes.saturating_add(input.entry.bytes);
-            uris.push(Arc::from(uri));
+        for input in inputs.iter() {
+            let Entry {
+                bytes: size, etag, ..
+            } = input.entry;
+            hash.update(format!("{}\t{size}\t{etag}\n", input.uri()).as_bytes());
+            bytes = bytes.saturating_add(*size);
         }
-        let count = u64::try_from(inputs.len()).unwrap_or(u64::MAX);
-        let totals = Inputs {
-            count,
+        let totals = Totals {
+            count: u64::try_from(inputs.len()).unwrap_or(u64::MAX),
             bytes,
             listing_sha256: hash.finish(),
         };
         Self {
             inputs,
-            uris,
+            range: None,
             totals,
         }
     }
 
     fn of_range(range: NumberRange) -> Self {
-        let uri = range.to_string();
-        let listing_sha256 = sha256(format!("{uri}\n").as_bytes());
-        let totals = Inputs {
+        let totals = Totals {
             count: 1,
             bytes: 0,
-            listing_sha256,
+            listing_sha256: sha256(format!("{range}\n").as_bytes()),
         };
         Self {
-            inputs: Vec::new(),
-            uris: vec![Arc::from(uri)],
+            inputs: Inputs::none(),
+            range: Some(range),
             totals,
+        }
+    }
+
+    /// How many inputs there are; a range is one.
+    pub(super) fn len(&self) -> usize {
+        match self.range {
+            Some(_) => 1,
+            None => self.inputs.len(),
+        }
+    }
+
+    /// The URI of the input of that number.
+    pub(super) fn uri(&self, number: usize) -> String {
+        match self.range {
+            Some(range) => range.to_string(),
+            None => self
+                .inputs
+                .get(number)
+                .map_or_else(String::new, |input| input.uri()),
         }
     }
 
@@ -109,14 +116,17 @@ impl Listing {
         seen: &'a [Seen],
         tally: &'a Tally,
     ) -> impl Iterator<Item = InputLine> + 'a {
-        self.uris.iter().enumerate().map(move |(number, uri)| {
-            let entry = self.inputs.get(number).map(|input| &input.entry);
+        (0..self.len()).map(move |number| {
+            let entry = self.inputs.get(number).map(|input| input.entry);
+            let etag = entry.map(|entry| &entry.etag);
             let seen = seen.get(number);
             let records = tally.read.get(number).copied().unwrap_or_default();
             InputLine {
-                uri: uri.to_string(),
-                version_id: seen.and_then(|seen| seen.version_id.clone()),
-                etag: entry.map(|entry| entry.etag.clone()),
+                uri: self.uri(number),
+                version_id: seen.and_then(|seen| seen.version_id.as_deref().map(str::to_owned)),
+                etag: etag
+                    .filter(|etag| !etag.is_empty())
+                    .map(|etag| etag.to_string()),
                 bytes: entry.map(|entry| entry.bytes),
                 compression: seen.map_or(Compression::None.name(), |seen| seen.compression),
                 records,

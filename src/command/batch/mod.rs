@@ -11,6 +11,7 @@ mod rejected;
 mod warnings;
 mod work;
 
+use crate::budget::Charged;
 use crate::command::stores::Stores;
 use crate::commit::{Claim, Committed, Unfinished};
 use crate::config::{Config, Input as Named};
@@ -20,13 +21,14 @@ use crate::limits;
 use crate::log::{Event, Log};
 use crate::machine::Usage;
 use crate::manifest::{self, EndedBy, Manifest, Records};
+use crate::source;
 use crate::supervise::{Context, Outcome};
 use crate::task::Task as EcsTask;
-use feed::{Feed, Objects};
+use feed::{Feed, Objects, Seen};
 use fold::{Flow, Fold, Tally};
 use listing::Listing;
 use outputs::Outputs;
-use prepare::{claim, task, text};
+use prepare::{claim, memory_limit, task, text};
 use work::{Task, Worker};
 
 /// Runs a batch to its committed result.
@@ -37,7 +39,7 @@ pub fn run(context: &Context, mut config: Config) -> Result<Outcome> {
     let worker_bytes = u64::try_from(limits::WORKER_BYTES).unwrap_or(u64::MAX);
     let threads = config.resolve_threads(context.machine.threads(worker_bytes));
     context.log.name_run(config.run_id.as_str());
-    let stores = Stores::new(context, config.s3.as_ref())?;
+    let stores = Stores::new(context, config.s3.as_ref(), config.https.as_ref())?;
     let ecs = stores.task(context, config.metadata_uri.as_deref());
     let query = text(&config.query, &stores, &context.stop)?;
     let task = task(context, &mut config, &stores, ecs.as_ref(), &query)?;
@@ -49,6 +51,7 @@ pub fn run(context: &Context, mut config: Config) -> Result<Outcome> {
         read: Vec::new(),
         whole: 0,
     };
+    let limit_bytes = memory_limit(context, ecs.as_ref());
     let committed = context.guard(|| {
         let work = Work {
             context,
@@ -58,8 +61,10 @@ pub fn run(context: &Context, mut config: Config) -> Result<Outcome> {
             query: &query,
             task: &task,
             claim: &claim,
+            threads: threads.get(),
+            fetchers: source::fetchers(limit_bytes, threads.get()),
         };
-        work.run(threads.get(), &mut tally)
+        work.run(&mut tally)
     });
     match committed {
         Ok((manifest, committed)) => Ok(outcome(&context.log, &manifest, &committed)),
@@ -85,32 +90,33 @@ struct Work<'run> {
     query: &'run str,
     task: &'run Task,
     claim: &'run Claim,
+    threads: usize,
+    /// Threads that fetch ahead.
+    fetchers: usize,
 }
 
 impl Work<'_> {
-    fn run(&self, threads: usize, tally: &mut Tally) -> Result<(Manifest, Committed)> {
-        let stop = &self.context.stop;
+    fn run(&self, tally: &mut Tally) -> Result<(Manifest, Committed)> {
         let listing = Listing::take(self.context, self.config, self.stores, self.task)?;
-        tally.read = vec![0; listing.uris.len()];
+        tally.read = vec![0; listing.len()];
         tally.whole = match self.task.rows_limit() {
             Some(0) => 0,
-            Some(_) | None => listing.uris.len(),
+            Some(_) | None => listing.len(),
         };
 
         tally.phase = "reading";
         let mut outputs = Outputs::create(self.task, self.claim.destination())?;
-        let mut feed = self.feed(&listing);
         let mut fold = Fold::new(
             self.task,
-            &listing.uris,
+            &listing,
             &mut outputs,
             tally,
             &self.context.log,
             self.query,
         );
-        let mut workers = match fold.flow() {
-            Flow::Filled => Vec::new(),
-            Flow::GoOn => lanes::drive(self.task, threads, &mut feed, &mut fold, stop)?,
+        let (mut workers, seen) = match fold.flow() {
+            Flow::Filled => (Vec::new(), None),
+            Flow::GoOn => self.read(&listing, &mut fold)?,
         };
         workers.push(fold.into_worker());
         warnings::tell(self.task, &workers, tally.records, &self.context.log);
@@ -119,8 +125,7 @@ impl Work<'_> {
         self.groups(workers, &mut outputs)?;
 
         tally.phase = "writing";
-        let seen = feed.into_seen();
-        let lines = listing.lines(&seen, tally);
+        let lines = listing.lines(seen.as_deref().unwrap_or_default(), tally);
         let artifacts = outputs.finish(lines)?;
 
         tally.phase = "committing";
@@ -147,16 +152,25 @@ impl Work<'_> {
         Ok((manifest, committed))
     }
 
-    fn feed<'a>(&'a self, listing: &'a Listing) -> Feed<'a> {
+    /// Works the whole input through; gives the workers back, and what was seen of the inputs.
+    fn read<'run>(
+        &'run self,
+        listing: &Listing,
+        fold: &mut Fold<'_, 'run>,
+    ) -> Result<(Vec<Worker<'run>>, Option<Charged<Seen>>)> {
+        let stop = &self.context.stop;
+        let mut drive = |mut feed: Feed<'_>| {
+            let workers = lanes::drive(self.task, self.threads, &mut feed, fold, stop)?;
+            Ok((workers, feed.into_seen()))
+        };
         match &self.config.input {
-            Named::Range(range) => Feed::range(*range),
-            Named::Objects { format, .. } => Feed::Objects(Box::new(Objects::new(
-                self.task,
-                format,
-                &listing.inputs,
-                &listing.uris,
-                &self.context.stop,
-            ))),
+            Named::Range(range) => drive(Feed::range(*range)),
+            Named::Objects { format, .. } => {
+                source::with(&listing.inputs, self.fetchers, stop, |source| {
+                    let objects = Objects::new(self.task, format, source, listing, stop);
+                    drive(Feed::Objects(Box::new(objects)))
+                })
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::work::Task;
+use crate::budget::Budget;
 use crate::command::stores::Stores;
 use crate::commit::{Claim, Terms};
 use crate::config::{Compiled, Config, Input as Named, Text, problem};
@@ -11,7 +12,6 @@ use crate::limits;
 use crate::log::Event;
 use crate::manifest::{self, Identity, Mode, Started};
 use crate::random::Nonce;
-use crate::rollup::budget::Budget;
 use crate::stop::Stop;
 use crate::supervise::Context;
 use crate::task::Task as EcsTask;
@@ -40,11 +40,7 @@ pub(super) fn task(
         .iter()
         .filter_map(|&index| columns.get(index).cloned())
         .collect();
-    let limits_bytes = [
-        context.machine.memory_limit_bytes,
-        ecs.and_then(EcsTask::memory_bytes),
-    ];
-    let limit = limits_bytes.into_iter().flatten().min().unwrap_or(u64::MAX);
+    let limit = memory_limit(context, ecs).unwrap_or(u64::MAX);
     Ok(Task {
         plan,
         columns: read,
@@ -56,6 +52,13 @@ pub(super) fn task(
         on_bad_record: config.on_bad_record,
         budget: Arc::new(Budget::new(limit / 100 * limits::STATE_PERCENT)),
     })
+}
+
+/// The least of the limits of the cgroup, the machine and the ECS task (SPEC 11).
+pub(super) fn memory_limit(context: &Context, ecs: Option<&EcsTask>) -> Option<u64> {
+    let of_task = ecs.and_then(EcsTask::memory_bytes);
+    let limits_bytes = [context.machine.memory_limit_bytes, of_task];
+    limits_bytes.into_iter().flatten().min()
 }
 
 fn compile(config: &Config, columns: &str, query: &str) -> Result<Compiled> {

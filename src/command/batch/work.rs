@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::rejected::Rejected;
 use super::warnings::Times;
+use crate::budget::Budget;
 use crate::config::values::{OnBadRecord, OutputFormat};
 use crate::decode::{self, Chunk, Cursor, Decoder, Fault, Reject};
 use crate::encode::Encoder;
@@ -13,7 +14,6 @@ use crate::limits;
 use crate::query::Problem;
 use crate::query::eval::{self, Kept};
 use crate::query::plan::{Expr, Plan, Shape};
-use crate::rollup::budget::Budget;
 use crate::rollup::{self, Rollup};
 use crate::value::column::Column;
 use crate::value::vector::{Batch, Data, Vector};

@@ -1,4 +1,4 @@
-//! Listing files as objects: plain files below plain directories, in key order (SPEC 3, INPUT).
+//! Listing files as objects: plain files below plain directories (SPEC 3, INPUT).
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -6,30 +6,31 @@ use std::io;
 use super::watched::Stamp;
 use super::{FileStore, TEMPORARY};
 use crate::error::{Result, shown};
-use crate::limits::LISTED_OBJECTS;
 use crate::stop::Stop;
 use crate::store::pattern::{End, Segment};
-use crate::store::{Entry, Pattern, Store, too_many};
+use crate::store::{Entry, Pattern};
 
 /// A listing under way.
 struct Walk<'a> {
     stop: &'a Stop,
     end: End,
-    found: Vec<Entry>,
+    take: &'a mut dyn FnMut(Entry) -> Result<()>,
 }
 
 impl FileStore {
-    /// Every file that `pattern` names, in the order of the keys' bytes.
-    pub(super) fn files(&self, pattern: &Pattern, stop: &Stop) -> Result<Vec<Entry>> {
+    /// Hands every file that `pattern` names to `take`, as the directories hold them.
+    pub(super) fn files(
+        &self,
+        pattern: &Pattern,
+        stop: &Stop,
+        take: &mut dyn FnMut(Entry) -> Result<()>,
+    ) -> Result<()> {
         let mut walk = Walk {
             stop,
             end: pattern.end(),
-            found: Vec::new(),
+            take,
         };
-        self.walk(&mut walk, "", pattern.segments())?;
-        walk.found
-            .sort_unstable_by(|one, two| one.key.cmp(&two.key));
-        Ok(walk.found)
+        self.walk(&mut walk, "", pattern.segments())
     }
 
     /// Collects what is below the directory of key `prefix`: what fits `segments`, and then everything where the pattern
@@ -93,17 +94,13 @@ impl FileStore {
         if !metadata.is_file() {
             return refused("a regular file", "a device, pipe or socket");
         }
-        if walk.found.len() >= LISTED_OBJECTS {
-            return Err(too_many(self.uri("")));
-        }
         let stamp = Stamp::of(metadata);
-        walk.found.push(Entry {
-            key,
+        (walk.take)(Entry {
+            key: key.into(),
             bytes: stamp.bytes,
-            etag: stamp.etag(),
+            etag: stamp.etag().into(),
             file: Some(stamp.file),
-        });
-        Ok(())
+        })
     }
 
     /// The names in the directory of `key`; none where it is absent.

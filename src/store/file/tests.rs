@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::budget::Budget;
 use crate::clock::ManualClock;
 use crate::random::SystemRandomness;
-use crate::store::inputs::{self, Input};
+use crate::store::inputs::Inputs;
 use crate::store::lifted;
 use crate::store::scratch::Scratch;
 
@@ -210,15 +211,15 @@ fn f110_keys_that_lead_elsewhere() {
     assert!(scratch.files().is_empty());
 }
 
-fn list(paths: &[String]) -> Result<Vec<Input>> {
-    let named: Vec<(Arc<dyn Store>, Pattern)> = paths
+fn list(paths: &[String]) -> Result<Inputs> {
+    let named: Vec<(Arc<dyn Readable>, Pattern)> = paths
         .iter()
         .map(|path| {
             let (store, pattern) = FileStore::input(path)?;
-            Ok((Arc::new(store) as Arc<dyn Store>, pattern))
+            Ok((Arc::new(store) as Arc<dyn Readable>, pattern))
         })
         .collect::<Result<_>>()?;
-    inputs::list(&named, &stop())
+    Inputs::list(named, &Arc::new(Budget::new(1 << 20)), &stop())
 }
 
 #[test]
@@ -274,7 +275,7 @@ fn inputs_are_listed_in_order() {
         let paths: Vec<String> = inputs.iter().map(|path| format!("{root}{path}")).collect();
         let found = list(&paths).map_err(|error| error.kind()).map(|inputs| {
             let prefix = format!("file://{root}/");
-            let uris = inputs.iter().map(Input::uri);
+            let uris = inputs.iter().map(|input| input.uri());
             uris.map(|uri| uri.strip_prefix(&prefix).unwrap().to_owned())
                 .collect::<Vec<_>>()
         });
@@ -368,7 +369,8 @@ fn an_input_that_changes_while_it_is_read() {
         for when in ["before it is opened", "while it is read"] {
             let scratch = Scratch::new();
             let path = scratch.write("in.csv", b"content");
-            let input = list(&[path.display().to_string()]).unwrap().remove(0);
+            let inputs = list(&[path.display().to_string()]).unwrap();
+            let input = inputs.get(0).unwrap();
             tick(&path);
             let read = |opened: Opened| {
                 let mut bytes = Vec::new();
@@ -411,7 +413,8 @@ fn an_unchanged_input_reads_whole() {
     let scratch = Scratch::new();
     for bytes in [0, 1, 100_000] {
         let path = scratch.write(&format!("in-{bytes}"), &vec![b'x'; bytes]);
-        let input = list(&[path.display().to_string()]).unwrap().remove(0);
+        let inputs = list(&[path.display().to_string()]).unwrap();
+        let input = inputs.get(0).unwrap();
         let mut opened = input.open(&stop()).unwrap();
         let mut content = Vec::new();
         opened.reader.read_to_end(&mut content).unwrap();

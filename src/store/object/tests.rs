@@ -304,7 +304,7 @@ fn patterns_are_listed_by_their_fixed_part_and_in_order() {
         let entries = bucket
             .list(&Pattern::parse(pattern).unwrap(), &stop())
             .unwrap();
-        let found: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
+        let found: Vec<&str> = entries.iter().map(|entry| &*entry.key).collect();
         assert_eq!(found, want, "{pattern}");
         let line = fake.noted()[0].line();
         assert!(

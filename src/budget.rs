@@ -4,6 +4,9 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::error::{Error, Kind};
+use crate::limits;
+
 /// Bytes of state held, and how many may be. Shared by the threads of a run.
 #[derive(Debug)]
 pub struct Budget {
@@ -18,6 +21,24 @@ pub struct Exceeded {
     pub bytes: u64,
     /// What may be held; `None` where that was not passed, and the system refused the memory.
     pub limit_bytes: Option<u64>,
+}
+
+impl Exceeded {
+    /// 65: the state of `holder`, which has `entries` entries, passed its share of memory, or the system had none left.
+    #[must_use]
+    pub fn error(self, holder: &str, entries: u64) -> Error {
+        let Self { bytes, limit_bytes } = self;
+        let share = limits::STATE_PERCENT;
+        let expected = match limit_bytes {
+            Some(limit) => {
+                format!("state of at most {limit} bytes ({share} % of the memory limit)")
+            }
+            None => "the system to have the memory for it".to_owned(),
+        };
+        let found = format!("{bytes} bytes, to grow {holder} ({entries} entries)");
+        let advice = "group by less, read fewer inputs at once, or give the run more memory";
+        Error::new(Kind::Data, "holding state", expected, found, advice)
+    }
 }
 
 impl Budget {
@@ -59,13 +80,13 @@ impl Budget {
 
 /// Bytes charged to a budget, given back when dropped.
 #[derive(Debug)]
-pub(super) struct Charge {
+pub(crate) struct Charge {
     budget: Arc<Budget>,
     bytes: u64,
 }
 
 impl Charge {
-    pub(super) fn new(budget: &Arc<Budget>) -> Self {
+    pub(crate) fn new(budget: &Arc<Budget>) -> Self {
         Self {
             budget: Arc::clone(budget),
             bytes: 0,
@@ -73,7 +94,7 @@ impl Charge {
     }
 
     /// Takes `bytes` more.
-    pub(super) fn add(&mut self, bytes: usize) -> Result<(), Exceeded> {
+    pub(crate) fn add(&mut self, bytes: usize) -> Result<(), Exceeded> {
         let bytes = bytes as u64;
         self.budget.charge(bytes)?;
         self.bytes += bytes;
@@ -94,7 +115,7 @@ impl Drop for Charge {
 
 /// A vector whose room is charged. Invariant: `charge` is for exactly the capacity of `items`.
 #[derive(Debug)]
-pub(super) struct Charged<T> {
+pub(crate) struct Charged<T> {
     items: Vec<T>,
     charge: Charge,
 }
@@ -103,7 +124,7 @@ pub(super) struct Charged<T> {
 const LEAST_ROOM: usize = 16;
 
 impl<T> Charged<T> {
-    pub(super) fn new(budget: &Arc<Budget>) -> Self {
+    pub(crate) fn new(budget: &Arc<Budget>) -> Self {
         Self {
             items: Vec::new(),
             charge: Charge::new(budget),
@@ -111,12 +132,12 @@ impl<T> Charged<T> {
     }
 
     /// The budget that is charged.
-    pub(super) fn budget(&self) -> &Arc<Budget> {
+    pub(crate) fn budget(&self) -> &Arc<Budget> {
         &self.charge.budget
     }
 
     /// Room for `more` items without another charge. Old and new copy count together while one is copied.
-    pub(super) fn reserve(&mut self, more: usize) -> Result<(), Exceeded> {
+    pub(crate) fn reserve(&mut self, more: usize) -> Result<(), Exceeded> {
         let (length, old) = (self.items.len(), self.items.capacity());
         let needed = length.saturating_add(more);
         if needed <= old {
@@ -139,19 +160,31 @@ impl<T> Charged<T> {
     }
 
     /// Whether one more item would need more room.
-    pub(super) fn is_full(&self, more: usize) -> bool {
+    pub(crate) fn is_full(&self, more: usize) -> bool {
         self.items.len().saturating_add(more) > self.items.capacity()
     }
 
+    /// Appends one item.
+    pub(crate) fn push(&mut self, item: T) -> Result<(), Exceeded> {
+        self.reserve(1)?;
+        self.items.push(item);
+        Ok(())
+    }
+
+    /// The items, to be put in another order.
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
+        &mut self.items
+    }
+
     /// Drops the items past `length`; the room stays.
-    pub(super) fn truncate(&mut self, length: usize) {
+    pub(crate) fn truncate(&mut self, length: usize) {
         self.items.truncate(length);
     }
 }
 
 impl<T: Clone> Charged<T> {
     /// Grows to `length` items with copies of `item`; never shrinks.
-    pub(super) fn grow(&mut self, length: usize, item: T) -> Result<(), Exceeded> {
+    pub(crate) fn grow(&mut self, length: usize, item: T) -> Result<(), Exceeded> {
         let more = length.saturating_sub(self.items.len());
         self.reserve(more)?;
         if more > 0 {
@@ -161,7 +194,7 @@ impl<T: Clone> Charged<T> {
     }
 
     /// Appends `items`.
-    pub(super) fn extend(&mut self, items: &[T]) -> Result<(), Exceeded> {
+    pub(crate) fn extend(&mut self, items: &[T]) -> Result<(), Exceeded> {
         self.reserve(items.len())?;
         self.items.extend_from_slice(items);
         Ok(())
