@@ -286,8 +286,12 @@ pub(crate) fn taken_over(uri: String) -> Error {
 /// Nobody knows whether the object is there, or will be.
 pub(crate) fn outcome_unknown(uri: String, why: &Error) -> Error {
     let why = why.detail();
-    // What a store answered with a right that is missing or a broken promise keeps its own code.
-    let keeps = matches!(why.kind, Kind::Denied | Kind::Protocol | Kind::LocalIo);
+    // What a store answered with a right that is missing or a broken promise keeps its own code, and so does a run that
+    // was stopped.
+    let keeps = matches!(
+        why.kind,
+        Kind::Denied | Kind::Protocol | Kind::LocalIo | Kind::Interrupted
+    );
     let kind = if keeps { why.kind } else { Kind::Unavailable };
     Error::new(
         kind,
