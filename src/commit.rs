@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use crate::clock::Clock;
 use crate::digest::{Digest, sha256};
 use crate::error::{Error, Kind, Result};
-use crate::limits::{MANIFEST_BYTES, RESULT_TIME, RESULT_TIME_SHORT_DRAIN};
+use crate::limits::MANIFEST_BYTES;
 use crate::manifest::{
     self, EndedBy, FAILURE, Failure, INTERRUPTED, MANIFEST, Manifest, Records, Reported, STARTED,
     Started,
@@ -343,10 +343,7 @@ impl Claim {
         if ended_by == EndedBy::Finished {
             stop.check()?;
         }
-        let needed = match stop.drain() < RESULT_TIME {
-            true => RESULT_TIME_SHORT_DRAIN,
-            false => RESULT_TIME,
-        };
+        let needed = stop.result_time();
         let remaining = stop.remaining_with_drain();
         if remaining >= needed {
             return Ok(());

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
+use crate::limits::{RESULT_TIME, RESULT_TIME_SHORT_DRAIN};
 
 /// What stopped a run before it was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,6 +142,21 @@ impl Stop {
             |stopped| stopped.drain_end,
         );
         end.saturating_sub(self.0.clock.elapsed())
+    }
+
+    /// The time that a result must have before it is sent (SPEC 7, rule 6).
+    #[must_use]
+    pub fn result_time(&self) -> Duration {
+        match self.0.drain < RESULT_TIME {
+            true => RESULT_TIME_SHORT_DRAIN,
+            false => RESULT_TIME,
+        }
+    }
+
+    /// Whether a result could still be sent.
+    #[must_use]
+    pub fn has_time_for_result(&self) -> bool {
+        self.remaining_with_drain() >= self.result_time()
     }
 
     /// The time that a drain may take (DRAIN_SECONDS).

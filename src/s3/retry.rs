@@ -93,7 +93,7 @@ impl Client {
             headers: &headers,
             body: call.body,
             limits: call.limits,
-            until: self.until(),
+            until: self.until(call.is_aborted),
             repeat: call.repeat,
         };
         let counters = &self.world.counters;
@@ -139,7 +139,7 @@ impl Client {
                 credentials
             }
         };
-        let keys = credentials.keys(self.until(), stop)?;
+        let keys = credentials.keys(self.until(call.is_aborted), stop)?;
         let unsigned = Unsigned {
             method: call.method,
             url,
@@ -153,9 +153,10 @@ impl Client {
     }
 
     /// What is read stops with the run; what is written may use the drain.
-    pub(super) fn until(&self) -> Until {
+    pub(super) fn until(&self, is_aborted: bool) -> Until {
         match self.settings.side {
             Side::Input => Until::Stopped,
+            Side::Output if is_aborted => Until::TooLateForResult,
             Side::Output => Until::DrainEnd,
         }
     }
@@ -173,9 +174,9 @@ impl Client {
     /// Waits before the attempt after `attempt`. Returns whether there is still time to go on.
     pub(super) fn pause(&self, attempt: u32, trouble: Option<&Trouble>, stop: &Stop) -> bool {
         let is_stopped = stop.wait(self.pause_length(attempt, trouble));
-        match self.until() {
-            Until::Stopped => !is_stopped,
-            Until::DrainEnd => !stop.remaining_with_drain().is_zero(),
+        match self.settings.side {
+            Side::Input => !is_stopped,
+            Side::Output => !stop.remaining_with_drain().is_zero(),
         }
     }
 
