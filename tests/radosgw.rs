@@ -11,6 +11,7 @@ use std::env::var;
 use std::sync::Arc;
 use std::time::Duration;
 
+use windrow::budget::Budget;
 use windrow::clock::{Clock, SystemClock};
 use windrow::config::aws::{CredentialSource, Keys};
 use windrow::config::redact::Secret;
@@ -19,7 +20,9 @@ use windrow::http::Client as HttpClient;
 use windrow::http::tls::Trust;
 use windrow::random::{Nonce, SystemRandomness};
 use windrow::s3::{Access, Client, Credentials, Endpoint, Settings, Side, World};
+use windrow::source;
 use windrow::stop::Stop;
+use windrow::store::inputs::Inputs;
 use windrow::store::object::ObjectStore;
 use windrow::store::{Answer, CreateOnly, Pattern, Readable as _, Store};
 
@@ -194,7 +197,21 @@ fn f046_objects_in_parts() {
     assert_eq!(head.nonce.as_deref(), Some(nonce.as_str()));
     let opened = store.open("big", None, &stop).unwrap().unwrap();
     let read = opened.read_small("big", 16 << 20).unwrap();
-    assert!(read == [first, second].concat());
+    assert!(read == [&first[..], &second].concat());
+    let small = store.put("empty", b"", &nonce, &stop);
+    assert!(matches!(small, Answer::Created { .. }), "{small:?}");
+    // The same in ranges, several at a time.
+    let named = vec![(Arc::new(store.clone()) as _, Pattern::below(""))];
+    let budget = Arc::new(Budget::new(1 << 20));
+    let inputs = Inputs::list(named, &budget, &stop).unwrap();
+    let mut ahead = Vec::new();
+    let outcome = source::with(&inputs, 3, &stop, |source| {
+        for number in 0..inputs.len() {
+            source.open(number)?.reader.read_to_end(&mut ahead).unwrap();
+        }
+        Ok(())
+    });
+    assert!(outcome.is_ok() && inputs.len() == 2 && ahead == read);
     let upload = store.begin("dropped", &nonce, &stop).unwrap();
     store.part(&upload, 1, b"x", &stop).unwrap();
     store.abort(&upload, &stop).unwrap();
