@@ -4,6 +4,7 @@
 //! - [`clock`], [`random`], [`stop`]: time, nonces, and one answer to how long a call may block
 //! - [`value`]: types, vectors, exact arithmetic, time and text (pure)
 //! - [`query`]: text to plan to values (pure)
+//! - [`message`]: messages of feeds in one order (pure)
 //! - [`decode`], [`encode`]: bytes to batches, and back (pure)
 //! - [`budget`], [`rollup`]: bytes of state; batches to groups to results (pure)
 //! - [`config`]: the environment to a checked configuration
@@ -29,6 +30,7 @@ pub mod limits;
 pub mod log;
 pub mod machine;
 pub mod manifest;
+pub mod message;
 pub mod query;
 pub mod random;
 pub mod rollup;

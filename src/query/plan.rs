@@ -19,6 +19,42 @@ pub struct Plan {
     pub outputs: Vec<Output>,
 }
 
+/// How a grouped query over a stream is cut into event-time windows (SPEC 5 and 6). Columns are counted in
+/// [`Plan::columns`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Windows {
+    /// The column EVENT_TIME, a TIMESTAMP.
+    pub event_time: usize,
+    /// Which of [`Groups::keys`] is the window: `time_bucket(…, EVENT_TIME)`.
+    pub key: usize,
+    /// The width of that key.
+    pub bucket: Bucket,
+    /// How far the watermark trails the newest event time (LATENESS_SECONDS), in microseconds.
+    pub lateness_us: i64,
+    /// SEQUENCE.
+    pub sequence: Option<Sequence>,
+}
+
+/// `number BY key PER …`: a number that rises by one within each key (SPEC 3, SEQUENCE).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sequence {
+    /// The column of the number, a BIGINT.
+    pub number: usize,
+    /// The column of the key, of any type.
+    pub key: usize,
+    /// How long the numbers of a key go on.
+    pub per: Per,
+}
+
+/// How long the numbers of a key go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Per {
+    /// Over all connections of the run.
+    Run,
+    /// They start anew with each connection.
+    Connection,
+}
+
 /// One column of the output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
