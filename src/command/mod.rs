@@ -2,5 +2,7 @@
 
 pub mod batch;
 pub mod check;
+mod outputs;
+mod prepare;
 mod stores;
 pub mod verify;

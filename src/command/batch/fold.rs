@@ -1,9 +1,9 @@
 //! Takes the workers' answers by number: counts, rejected records, rows, the limit, and the first fault.
 
 use super::listing::Listing;
-use super::outputs::Outputs;
 use super::rejected::Rejected;
 use super::work::{Counts, Piece, Room, Stopped, Task, Worked, Worker};
+use crate::command::outputs::Outputs;
 use crate::config::values::OnBadRecord;
 use crate::decode::Fault;
 use crate::error::{Error, Kind, Place, Result};

@@ -5,13 +5,13 @@ mod feed;
 mod fold;
 mod lanes;
 mod listing;
-mod outputs;
-mod prepare;
 mod rejected;
 mod warnings;
 mod work;
 
 use crate::budget::Charged;
+use crate::command::outputs::Outputs;
+use crate::command::prepare::{budget, claim, compiled, memory_limit, text};
 use crate::command::stores::Stores;
 use crate::commit::{Claim, Committed, Unfinished};
 use crate::config::{Config, Input as Named};
@@ -20,15 +20,13 @@ use crate::error::Result;
 use crate::limits;
 use crate::log::{Event, Log};
 use crate::machine::Usage;
-use crate::manifest::{self, EndedBy, Manifest, Records};
+use crate::manifest::{self, EndedBy, Manifest, Mode, Records};
 use crate::source;
 use crate::supervise::{Context, Outcome};
 use crate::task::Task as EcsTask;
 use feed::{Feed, Objects, Seen};
 use fold::{Flow, Fold, Tally};
 use listing::Listing;
-use outputs::Outputs;
-use prepare::{claim, memory_limit, task, text};
 use work::{Task, Worker};
 
 /// Runs a batch to its committed result.
@@ -42,16 +40,17 @@ pub fn run(context: &Context, mut config: Config) -> Result<Outcome> {
     let stores = Stores::new(context, config.s3.as_ref(), config.https.as_ref())?;
     let ecs = stores.task(context, config.metadata_uri.as_deref());
     let query = text(&config.query, &stores, &context.stop)?;
-    let task = task(context, &mut config, &stores, ecs.as_ref(), &query)?;
+    let limit_bytes = memory_limit(context, ecs.as_ref());
+    let compiled = compiled(context, &mut config, &stores, &query)?;
+    let task = Task::new(&config, compiled, budget(limit_bytes));
 
-    let claim = claim(context, &config, &stores, ecs.as_ref())?;
+    let claim = claim(context, &config, Mode::Batch, &stores, ecs.as_ref())?;
     let mut tally = Tally {
         phase: "listing",
         records: Records::default(),
         read: Vec::new(),
         whole: 0,
     };
-    let limit_bytes = memory_limit(context, ecs.as_ref());
     let committed = context.guard(|| {
         let work = Work {
             context,
@@ -105,7 +104,11 @@ impl Work<'_> {
         };
 
         tally.phase = "reading";
-        let mut outputs = Outputs::create(self.task, self.claim.destination())?;
+        let mut outputs = Outputs::create(
+            self.task.output_format,
+            &self.task.plan.outputs,
+            self.claim.destination(),
+        )?;
         let mut fold = Fold::new(
             self.task,
             &listing,

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use super::rejected::Rejected;
 use super::warnings::Times;
 use crate::budget::Budget;
+use crate::command::outputs;
 use crate::config::values::{OnBadRecord, OutputFormat};
+use crate::config::{Compiled, Config, Input};
 use crate::decode::{self, Chunk, Cursor, Decoder, Fault, Reject};
 use crate::encode::Encoder;
 use crate::limits;
@@ -170,14 +172,27 @@ enum Sink<'run> {
 }
 
 impl Task {
+    /// Of a configuration whose texts were read.
+    pub(super) fn new(config: &Config, compiled: Compiled, budget: Arc<Budget>) -> Self {
+        let Compiled { columns, plan } = compiled;
+        let read = plan.columns.iter();
+        let read = read.filter_map(|&index| columns.get(index).cloned());
+        Self {
+            columns: read.collect(),
+            plan,
+            format: match &config.input {
+                Input::Objects { format, .. } => Some(format.clone()),
+                Input::Range(_) => None,
+            },
+            output_format: config.output_format,
+            on_bad_record: config.on_bad_record,
+            budget,
+        }
+    }
+
     /// Writes the rows of the output.
-    pub(super) fn encoder(&self) -> Encoder {
-        let outputs = &self.plan.outputs;
-        let columns = outputs
-            .iter()
-            .map(|output| (output.name.clone(), output.ty))
-            .collect();
-        Encoder::new(self.output_format.rows, columns)
+    fn encoder(&self) -> Encoder {
+        outputs::encoder(self.output_format, &self.plan.outputs)
     }
 
     /// LIMIT of a row-wise query.

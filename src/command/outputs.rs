@@ -1,13 +1,21 @@
 //! The artifacts of a run: the rollup, and rejected.ndjson once there is something in it.
 
-use super::work::Task;
 use crate::artifact::Artifact;
+use crate::config::values::OutputFormat;
 use crate::encode::Encoder;
 use crate::error::{Error, Result};
 use crate::gzip::Compression;
 use crate::manifest::{INPUTS, InputLine, REJECTED, Receipt};
+use crate::query::plan::Output;
 use crate::store::destination::Destination;
 use crate::value::vector::Batch;
+
+/// Writes rows with these columns.
+pub(super) fn encoder(format: OutputFormat, outputs: &[Output]) -> Encoder {
+    let columns = outputs.iter();
+    let columns = columns.map(|output| (output.name.clone(), output.ty));
+    Encoder::new(format.rows, columns.collect())
+}
 
 /// Where results go.
 pub(super) struct Outputs {
@@ -20,10 +28,14 @@ pub(super) struct Outputs {
 
 impl Outputs {
     /// Nothing is stored before there is a part of it, or the end.
-    pub(super) fn create(task: &Task, destination: &Destination) -> Result<Self> {
-        let name = format!("rollup.{}", task.output_format.extension());
-        let mut rollup = Artifact::create(destination, &name, task.output_format.compression);
-        let (encoder, mut buffer) = (task.encoder(), Vec::new());
+    pub(super) fn create(
+        format: OutputFormat,
+        outputs: &[Output],
+        destination: &Destination,
+    ) -> Result<Self> {
+        let name = format!("rollup.{}", format.extension());
+        let mut rollup = Artifact::create(destination, &name, format.compression);
+        let (encoder, mut buffer) = (encoder(format, outputs), Vec::new());
         encoder.header(&mut buffer);
         rollup.write(&buffer, 0)?;
         Ok(Self {

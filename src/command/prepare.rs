@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::work::Task;
 use crate::budget::Budget;
 use crate::command::stores::Stores;
 use crate::commit::{Claim, Terms};
@@ -16,42 +15,33 @@ use crate::stop::Stop;
 use crate::supervise::Context;
 use crate::task::Task as EcsTask;
 
-/// What all workers need: the checked query and the columns it reads.
-pub(super) fn task(
+/// The columns and the checked query, read from where they are.
+///
+/// # Errors
+/// 78 for what is wrong with either; 69, 75 or 76 where the place of a text is to blame.
+pub(super) fn compiled(
     context: &Context,
     config: &mut Config,
     stores: &Stores,
-    ecs: Option<&EcsTask>,
     query: &str,
-) -> Result<Task> {
-    let Compiled { columns, plan } = match (&config.compiled, &config.input) {
-        (Some(compiled), _) => compiled.clone(),
-        (None, Named::Range(_)) => compile(config, "", query)?,
+) -> Result<Compiled> {
+    match (&config.compiled, &config.input) {
+        (Some(compiled), _) => Ok(compiled.clone()),
+        (None, Named::Range(_)) => compile(config, "", query),
         (None, Named::Objects { columns, .. }) => {
             let columns = text(columns, stores, &context.stop)?;
             let compiled = compile(config, &columns, query)?;
             // Written down like one that came inline: a result can be tied to its types.
             config.resolved.insert("COLUMNS".to_owned(), columns.into());
-            compiled
+            Ok(compiled)
         }
-    };
-    let read = plan
-        .columns
-        .iter()
-        .filter_map(|&index| columns.get(index).cloned())
-        .collect();
-    let limit = memory_limit(context, ecs).unwrap_or(u64::MAX);
-    Ok(Task {
-        plan,
-        columns: read,
-        format: match &config.input {
-            Named::Objects { format, .. } => Some(format.clone()),
-            Named::Range(_) => None,
-        },
-        output_format: config.output_format,
-        on_bad_record: config.on_bad_record,
-        budget: Arc::new(Budget::new(limit / 100 * limits::STATE_PERCENT)),
-    })
+    }
+}
+
+/// What all state of the run may take (SPEC 11).
+pub(super) fn budget(limit_bytes: Option<u64>) -> Arc<Budget> {
+    let limit = limit_bytes.unwrap_or(u64::MAX);
+    Arc::new(Budget::new(limit / 100 * limits::STATE_PERCENT))
 }
 
 /// The least of the limits of the cgroup, the machine and the ECS task (SPEC 11).
@@ -99,9 +89,13 @@ pub(super) fn text(text: &Text, stores: &Stores, stop: &Stop) -> Result<String> 
 }
 
 /// Takes the RUN_ID, and says so.
+///
+/// # Errors
+/// Those of [`Claim::take`].
 pub(super) fn claim(
     context: &Context,
     config: &Config,
+    mode: Mode,
     stores: &Stores,
     ecs: Option<&EcsTask>,
 ) -> Result<Claim> {
@@ -111,7 +105,7 @@ pub(super) fn claim(
         prefix: config.run_id.as_str().to_owned(),
         attempts: stores.attempts(),
         started: Started {
-            identity: Identity::new(config.run_id.as_str(), nonce.as_str(), Mode::Batch),
+            identity: Identity::new(config.run_id.as_str(), nonce.as_str(), mode),
             started_at: manifest::utc(context.clock.wall_us()),
             task_arn: ecs.map(|task| task.arn.clone()),
             config: config.resolved.clone(),
