@@ -30,8 +30,10 @@ pub enum Phase {
     Working,
     /// A result was sent and its outcome is open.
     ResultSent,
-    /// The result is there.
+    /// The result is there: manifest.json.
     Committed,
+    /// The result is there: interrupted.json, of a stream that a signal ended.
+    Interrupted,
     /// The supervisor leaves: no result may be sent any more.
     Closed,
 }
@@ -44,6 +46,7 @@ impl CommitState {
             0 => Phase::Working,
             1 => Phase::ResultSent,
             2 => Phase::Committed,
+            3 => Phase::Interrupted,
             _ => Phase::Closed,
         }
     }
@@ -71,7 +74,8 @@ impl Phase {
             Phase::Working => 0,
             Phase::ResultSent => 1,
             Phase::Committed => 2,
-            Phase::Closed => 3,
+            Phase::Interrupted => 3,
+            Phase::Closed => 4,
         }
     }
 }
@@ -212,7 +216,11 @@ impl Claim {
         }
         match self.destination.settle_put(name, &body, Clean412::AskHead) {
             Settled::Ours { .. } => {
-                self.state.step(Phase::ResultSent, Phase::Committed);
+                let phase = match manifest.ended_by.is_signal() {
+                    false => Phase::Committed,
+                    true => Phase::Interrupted,
+                };
+                self.state.step(Phase::ResultSent, phase);
                 Ok(Committed {
                     uri: self.uri(name),
                     sha256: sha256(&body),

@@ -258,6 +258,17 @@ pub enum ReadTo {
     ToRecord(u64),
 }
 
+impl EndedBy {
+    /// Whether somebody asked the run to leave.
+    #[must_use]
+    pub fn is_signal(self) -> bool {
+        match self {
+            Self::Finished | Self::Deadline => false,
+            Self::Sigterm | Self::Sigint | Self::Sighup => true,
+        }
+    }
+}
+
 impl Identity {
     /// The head of this program's documents.
     #[must_use]
@@ -288,9 +299,9 @@ impl Manifest {
     /// The name under which this result is committed.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        match self.ended_by {
-            EndedBy::Finished | EndedBy::Deadline => MANIFEST,
-            EndedBy::Sigterm | EndedBy::Sigint | EndedBy::Sighup => INTERRUPTED,
+        match self.ended_by.is_signal() {
+            false => MANIFEST,
+            true => INTERRUPTED,
         }
     }
 

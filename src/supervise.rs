@@ -174,7 +174,7 @@ impl Supervisor {
         };
         // From here on the command, where it still runs, sends no result any more.
         let phase = commit.close();
-        self.leave(verdict(ending, phase, self.failure.get()), wait)
+        self.leave(verdict(ending, phase, self.failure.get()), phase, wait)
     }
 
     /// Runs what comes before the command; a panic in it is an error like any other.
@@ -188,7 +188,7 @@ impl Supervisor {
     /// Writes `run_summary` for a run that never started, and gives the exit code.
     #[must_use]
     pub fn refuse(&self, error: Error) -> u8 {
-        self.leave(Err(error), limits::LOG_FLUSH)
+        self.leave(Err(error), Phase::Closed, limits::LOG_FLUSH)
     }
 
     fn wait(&self, stop: &Stop) -> Ending {
@@ -227,13 +227,18 @@ impl Supervisor {
         }
     }
 
-    fn leave(&self, result: Result<Outcome>, wait: Duration) -> u8 {
+    fn leave(&self, result: Result<Outcome>, phase: Phase, wait: Duration) -> u8 {
         let (exit_code, summary) = match result {
             Ok(Outcome::Printed) => return 0,
             Ok(Outcome::Run { message, fields }) => {
                 let mut summary = Event::info("run_summary", message);
                 summary.fields = fields;
-                (0, summary)
+                // A stream that a signal ended has its result, and still was not left to run.
+                let exit_code = match phase {
+                    Phase::Interrupted => Kind::Interrupted.exit_code(),
+                    Phase::Working | Phase::ResultSent | Phase::Committed | Phase::Closed => 0,
+                };
+                (exit_code, summary)
             }
             Err(error) => (error.kind().exit_code(), Event::failure(&error)),
         };
@@ -330,7 +335,7 @@ fn verdict(ending: Ending, phase: Phase, first: Option<&Error>) -> Result<Outcom
     match (ending, phase) {
         (Ending::Ended(Ok(outcome)), _) => Ok(outcome),
         // The result is there, which means success, whatever came after it.
-        (_, Phase::Committed) => Ok(Outcome::Run {
+        (_, Phase::Committed | Phase::Interrupted) => Ok(Outcome::Run {
             message: "committed".to_owned(),
             fields: Map::new(),
         }),
