@@ -70,6 +70,9 @@ pub const FIRST_BATCH_ROWS: usize = 1;
 /// Most text in one row of the output: four values of the longest, so that a record read into many columns cannot take
 /// many times its size.
 pub const OUTPUT_ROW_BYTES: usize = 4 * VARCHAR_BYTES;
+/// Text that the records of one batch may compute in one expression. Where it would be more, they are evaluated one by
+/// one: nested calls of `replace` could otherwise hold a thousand times the input.
+pub const BATCH_TEXT_BYTES: usize = 8 << 20;
 /// Encoded rows that end a part of a chunk, so that long rows of a row-wise query cannot pile up.
 pub const PART_ROWS_BYTES: usize = 2 << 20;
 /// Bad records that end a part of a chunk: what is kept of so many tiny ones weighs about as much.

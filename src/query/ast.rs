@@ -79,6 +79,8 @@ pub(super) enum Node {
     IsNull(Not, Box<Expr>),
     In(Not, Box<Expr>, Vec<Expr>),
     Between(Not, Box<Expr>, Box<Expr>, Box<Expr>),
+    /// With the character of ESCAPE, where there is one.
+    Like(Not, Box<Expr>, Box<Expr>, Option<u8>),
     Case {
         operand: Option<Box<Expr>>,
         arms: Vec<(Expr, Expr)>,
@@ -103,6 +105,7 @@ pub(super) enum Binary {
     Divide,
     IntegerDivide,
     Modulo,
+    Concat,
     Equal,
     NotEqual,
     Less,
@@ -170,7 +173,7 @@ impl Node {
             | Node::Interval(_)
             | Node::Name { .. } => {}
             Node::Unary(_, arg) | Node::IsNull(_, arg) | Node::Cast(_, arg, _) => visit(arg),
-            Node::Binary(_, left, right) => {
+            Node::Binary(_, left, right) | Node::Like(_, left, right, _) => {
                 visit(left);
                 visit(right);
             }

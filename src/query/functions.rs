@@ -1,8 +1,9 @@
 //! The one table of functions (SPEC 5): their names, arities, what the checker makes of them, and one line for docs.
 //! What SPEC 5 has and this version does not is in it too, so that it is refused by name and never called unknown.
 
-use super::plan::{AggregateFunction, Function};
+use super::plan::{AggregateFunction, End, Function};
 use super::{same_name, suggest};
+use crate::value::Type::{self, BigInt, Boolean, Double, Timestamp, Varchar};
 
 /// One function.
 #[derive(Clone, Copy, Debug)]
@@ -26,8 +27,8 @@ pub struct Entry {
 pub enum Rule {
     /// One value a group.
     Aggregate(AggregateFunction),
-    /// One argument or two as DOUBLE; the result is DOUBLE.
-    Doubles(Function),
+    /// Arguments of these types, the last of them optional where the arity says so, and a result of that one.
+    Typed(Function, &'static [Type], Type),
     /// A constant.
     Pi,
     /// Any number; the type stays.
@@ -46,8 +47,12 @@ pub enum Rule {
     DateTrunc,
     /// A constant unit, a TIMESTAMP.
     DatePart,
-    /// A TIMESTAMP.
-    EpochMs,
+    /// Any number; the result is BIGINT.
+    Sign,
+    /// Any values of one type; NULLs are passed over.
+    Outermost(End),
+    /// BIGINT microseconds, or six parts.
+    MakeTimestamp,
     /// In SPEC 5, not built yet.
     NotBuilt(Kind),
     /// Refused for ever; what to write instead.
@@ -70,7 +75,7 @@ impl Entry {
         match self.rule {
             Rule::Aggregate(_) | Rule::NotBuilt(Kind::Aggregate) => Some(Kind::Aggregate),
             Rule::Instead(_) => None,
-            Rule::Doubles(_)
+            Rule::Typed(..)
             | Rule::Pi
             | Rule::Abs
             | Rule::Round
@@ -80,7 +85,9 @@ impl Entry {
             | Rule::TimeBucket
             | Rule::DateTrunc
             | Rule::DatePart
-            | Rule::EpochMs
+            | Rule::Sign
+            | Rule::Outermost(_)
+            | Rule::MakeTimestamp
             | Rule::NotBuilt(Kind::Scalar) => Some(Kind::Scalar),
         }
     }
@@ -120,14 +127,22 @@ const fn aggregate(
     row(name, args, [count, count], Rule::Aggregate(function), doc)
 }
 
-const fn double(
+const fn typed(
     name: &'static str,
     args: &'static str,
-    count: usize,
+    types: &'static [Type],
+    ty: Type,
     function: Function,
     doc: &'static str,
 ) -> Entry {
-    row(name, args, [count, count], Rule::Doubles(function), doc)
+    let count = types.len();
+    row(
+        name,
+        args,
+        [count, count],
+        Rule::Typed(function, types, ty),
+        doc,
+    )
 }
 
 const fn later(name: &'static str, args: &'static str, kind: Kind, doc: &'static str) -> Entry {
@@ -187,34 +202,34 @@ pub const FUNCTIONS: &[Entry] = &[
     row("round", "x, digits", [1, 2], Rule::Round, "x to so many digits after the point, half away from zero"),
     row("floor", "x", [1, 1], Rule::Whole(Function::Floor), "the next whole number below"),
     row("ceil", "x", [1, 1], Rule::Whole(Function::Ceil), "the next whole number above"),
-    double("sqrt", "x", 1, Function::Sqrt, "the square root"),
-    double("pow", "x, y", 2, Function::Power, "x to the power of y"),
-    double("sin", "x", 1, Function::Sin, "the sine of radians"),
+    typed("sqrt", "x", &[Double], Double, Function::Sqrt, "the square root"),
+    typed("pow", "x, y", &[Double, Double], Double, Function::Power, "x to the power of y"),
+    typed("exp", "x", &[Double], Double, Function::Exp, "e to the power of x"),
+    typed("ln", "x", &[Double], Double, Function::Ln, "the natural logarithm"),
+    typed("log10", "x", &[Double], Double, Function::Log10, "the logarithm to base 10"),
+    typed("sin", "x", &[Double], Double, Function::Sin, "the sine of radians"),
+    typed("cos", "x", &[Double], Double, Function::Cos, "the cosine of radians"),
+    typed("tan", "x", &[Double], Double, Function::Tan, "the tangent of radians"),
+    row("sign", "x", [1, 1], Rule::Sign, "-1, 0 or 1"),
+    row("greatest", "x, …", [1, ANY], Rule::Outermost(End::Greatest), "the largest that is not NULL"),
+    row("least", "x, …", [1, ANY], Rule::Outermost(End::Least), "the smallest that is not NULL"),
     row("pi", "", [0, 0], Rule::Pi, "3.141592653589793"),
     row("coalesce", "x, …", [1, ANY], Rule::Coalesce, "the first that is not NULL"),
     row("nullif", "x, y", [2, 2], Rule::NullIf, "x, NULL where it equals y"),
     row("time_bucket", "INTERVAL '…', ts", [2, 2], Rule::TimeBucket, "the start of the bucket of that width"),
     row("date_trunc", "'unit', ts", [2, 2], Rule::DateTrunc, "the start of the unit"),
     row("date_part", "'unit', ts", [2, 2], Rule::DatePart, "that part of the time; also extract(unit FROM ts)"),
-    row("epoch_ms", "ts", [1, 1], Rule::EpochMs, "milliseconds since 1970, half away from zero"),
-    later("exp", "x", Kind::Scalar, "e to the power of x"),
-    later("ln", "x", Kind::Scalar, "the natural logarithm"),
-    later("log10", "x", Kind::Scalar, "the logarithm to base 10"),
-    later("cos", "x", Kind::Scalar, "the cosine of radians"),
-    later("tan", "x", Kind::Scalar, "the tangent of radians"),
-    later("greatest", "x, …", Kind::Scalar, "the largest that is not NULL"),
-    later("least", "x, …", Kind::Scalar, "the smallest that is not NULL"),
-    later("sign", "x", Kind::Scalar, "-1, 0 or 1"),
-    later("lower", "text", Kind::Scalar, "in lower case"),
-    later("upper", "text", Kind::Scalar, "in upper case"),
-    later("length", "text", Kind::Scalar, "how many code points"),
-    later("substr", "text, start, length", Kind::Scalar, "a part of the text"),
-    later("trim", "text", Kind::Scalar, "without blanks around it"),
-    later("replace", "text, old, new", Kind::Scalar, "with each occurrence replaced"),
-    later("starts_with", "text, start", Kind::Scalar, "whether it starts so"),
-    later("contains", "text, part", Kind::Scalar, "whether it holds the part"),
-    later("epoch", "ts", Kind::Scalar, "seconds since 1970, with their fraction"),
-    later("make_timestamp", "year, month, day, hour, minute, second", Kind::Scalar, "a TIMESTAMP from its parts, or from microseconds"),
+    typed("epoch", "ts", &[Timestamp], Double, Function::Epoch, "seconds since 1970, with their fraction"),
+    typed("epoch_ms", "ts", &[Timestamp], BigInt, Function::EpochMs, "milliseconds since 1970, half away from zero"),
+    row("make_timestamp", "year, month, day, hour, minute, second", [1, 6], Rule::MakeTimestamp, "a TIMESTAMP from its parts, or from microseconds since 1970"),
+    typed("lower", "text", &[Varchar], Varchar, Function::Lower, "in lower case"),
+    typed("upper", "text", &[Varchar], Varchar, Function::Upper, "in upper case"),
+    typed("length", "text", &[Varchar], BigInt, Function::Length, "how many code points"),
+    row("substr", "text, start, length", [2, 3], Rule::Typed(Function::Substr, &[Varchar, BigInt, BigInt], Varchar), "so many code points from start, which counts from 1, or from the end where negative"),
+    typed("trim", "text", &[Varchar], Varchar, Function::Trim, "without blanks (U+0020) around it"),
+    typed("replace", "text, old, new", &[Varchar, Varchar, Varchar], Varchar, Function::Replace, "with each occurrence of old replaced by new"),
+    typed("starts_with", "text, start", &[Varchar, Varchar], Boolean, Function::StartsWith, "whether it starts so"),
+    typed("contains", "text, part", &[Varchar, Varchar], Boolean, Function::Contains, "whether it holds the part"),
     instead("mean", "write avg"),
     instead("argmin", "write arg_min"),
     instead("argmax", "write arg_max"),

@@ -202,7 +202,9 @@ impl Expr {
     pub fn children(&self) -> Vec<&Expr> {
         match &self.node {
             Node::Constant(_) | Node::Column(_) => Vec::new(),
-            Node::Call(_, args) | Node::Coalesce(args) => args.iter().collect(),
+            Node::Call(_, args) | Node::Coalesce(args) | Node::Outermost(_, args) => {
+                args.iter().collect()
+            }
             Node::Cast(arg) | Node::TryCast(arg) | Node::IsNull(arg) => vec![arg],
             Node::And(left, right) | Node::Or(left, right) => vec![left, right],
             Node::In(value, list) => std::iter::once(&**value).chain(list).collect(),
@@ -218,7 +220,9 @@ impl Expr {
     pub fn children_mut(&mut self) -> Vec<&mut Expr> {
         match &mut self.node {
             Node::Constant(_) | Node::Column(_) => Vec::new(),
-            Node::Call(_, args) | Node::Coalesce(args) => args.iter_mut().collect(),
+            Node::Call(_, args) | Node::Coalesce(args) | Node::Outermost(_, args) => {
+                args.iter_mut().collect()
+            }
             Node::Cast(arg) | Node::TryCast(arg) | Node::IsNull(arg) => vec![arg],
             Node::And(left, right) | Node::Or(left, right) => vec![left, right],
             Node::In(value, list) => std::iter::once(&mut **value).chain(list).collect(),
@@ -260,6 +264,17 @@ pub enum Node {
     },
     /// The first that is not NULL; later ones only where needed.
     Coalesce(Vec<Expr>),
+    /// The largest or smallest that is not NULL; all are evaluated, and all are of one type.
+    Outermost(End, Vec<Expr>),
+}
+
+/// Which end of several values is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// `greatest`
+    Greatest,
+    /// `least`
+    Least,
 }
 
 /// The strict functions: one value for each row from values of the same row.
@@ -312,15 +327,54 @@ pub enum Function {
     /// Two DOUBLE.
     Power,
     /// DOUBLE
+    Exp,
+    /// DOUBLE
+    Ln,
+    /// DOUBLE
+    Log10,
+    /// DOUBLE
     Sin,
+    /// DOUBLE
+    Cos,
+    /// DOUBLE
+    Tan,
+    /// Exact or DOUBLE to BIGINT: -1, 0 or 1.
+    Sign,
+    /// VARCHAR, character by character.
+    Lower,
+    /// VARCHAR, character by character.
+    Upper,
+    /// VARCHAR to BIGINT code points.
+    Length,
+    /// VARCHAR, BIGINT start from 1 (negative: from the end) and BIGINT length (absent: to the end).
+    Substr,
+    /// VARCHAR without U+0020 around it.
+    Trim,
+    /// Three VARCHAR: each of the second in the first becomes the third.
+    Replace,
+    /// Two VARCHAR to BOOLEAN.
+    StartsWith,
+    /// Two VARCHAR to BOOLEAN.
+    Contains,
+    /// `||` of two VARCHAR.
+    Concat,
+    /// VARCHAR and a VARCHAR pattern to BOOLEAN.
+    Like {
+        /// The ASCII character that takes `%`, `_` and itself literally.
+        escape: Option<u8>,
+    },
     /// TIMESTAMP: the start of its bucket.
     TimeBucket(Bucket),
     /// TIMESTAMP to the start of this unit.
     DateTrunc(TimeUnit),
     /// This part of a TIMESTAMP, BIGINT.
     DatePart(TimeUnit),
+    /// TIMESTAMP to DOUBLE seconds, rounded once.
+    Epoch,
     /// TIMESTAMP to BIGINT milliseconds, half away from zero.
     EpochMs,
+    /// BIGINT microseconds, or five BIGINT from year to minute and DOUBLE seconds, to TIMESTAMP.
+    MakeTimestamp,
     /// TIMESTAMP plus this.
     AddInterval(Interval),
 }

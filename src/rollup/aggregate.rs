@@ -12,7 +12,7 @@ use super::{Failure, Holder};
 use crate::budget::{Budget, Charged, Exceeded};
 use crate::query::Problem;
 use crate::query::eval::{ColumnSet, Kept, columns_read, evaluate, filter, narrowed};
-use crate::query::plan::{Aggregate, AggregateFunction};
+use crate::query::plan::{Aggregate, AggregateFunction, Expr};
 use crate::value::vector::{Batch, Data, Vector};
 use crate::value::{Position, Type};
 
@@ -82,6 +82,16 @@ impl Rows<'_> {
     }
 }
 
+/// What an aggregate sees of a batch: its rows, and the values of its arguments there.
+pub(super) struct Sight<'a> {
+    rows: Rows<'a>,
+    args: Vec<Cow<'a, Vector>>,
+}
+
+fn values<'a>(arg: &'a Expr, batch: &'a Batch) -> Result<Cow<'a, Vector>, Problem> {
+    Ok(evaluate(arg, batch)?.into_vector(arg.ty, batch.rows))
+}
+
 fn pick<T: Copy>(values: &[T], rows: &[u32]) -> Vec<T> {
     rows.iter()
         .filter_map(|&row| values.get(row as usize).copied())
@@ -133,13 +143,17 @@ impl<'p> Aggregator<'p> {
             .map_err(|exceeded| self.full(exceeded))
     }
 
-    /// Takes the rows of `batch`, each of which belongs to one of `groups`.
-    pub(super) fn add(
-        &mut self,
-        batch: &Batch,
-        groups: &[u32],
+    /// What it sees of the rows of `batch`, each of which belongs to one of `groups`. Changes nothing: a batch that
+    /// cannot be evaluated whole may be taken again in smaller ones.
+    pub(super) fn look<'a>(
+        &self,
+        batch: &'a Batch,
+        groups: &'a [u32],
         order: Order,
-    ) -> Result<(), Failure> {
+    ) -> Result<Sight<'a>, Problem>
+    where
+        'p: 'a,
+    {
         let mut rows = Rows {
             groups: Cow::Borrowed(groups),
             offsets: Cow::Borrowed(&batch.offsets),
@@ -151,21 +165,32 @@ impl<'p> Aggregator<'p> {
             None => Kept::All,
         };
         rows.keep(&seen);
-        if rows.groups.is_empty() {
-            return Ok(());
-        }
-        let batch = narrowed(batch, &seen, &self.reads);
-        let mut args = self
-            .call
-            .args
-            .iter()
-            .map(|arg| Ok(evaluate(arg, &batch)?.into_vector(arg.ty, batch.rows)))
-            .collect::<Result<Vec<_>, Problem>>()?;
+        let call: &'p Aggregate = self.call;
+        let args = &call.args;
+        let mut args = match narrowed(batch, &seen, &self.reads) {
+            Cow::Borrowed(batch) => {
+                let values = args.iter().map(|arg| values(arg, batch));
+                values.collect::<Result<Vec<_>, _>>()?
+            }
+            Cow::Owned(batch) => {
+                let values = args.iter().map(|arg| values(arg, &batch));
+                let owned = values.map(|values| Ok(Cow::Owned(values?.into_owned())));
+                owned.collect::<Result<_, Problem>>()?
+            }
+        };
         if !matches!(self.states, States::End(_)) {
             leave_out_nulls(&mut rows, &mut args);
         }
+        Ok(Sight { rows, args })
+    }
+
+    /// Takes what was seen.
+    pub(super) fn add(&mut self, seen: &Sight<'_>) -> Result<(), Failure> {
+        if seen.rows.groups.is_empty() {
+            return Ok(());
+        }
         self.states
-            .add(&rows, &args)
+            .add(&seen.rows, &seen.args)
             .map_err(|fault| self.lift(fault))
     }
 

@@ -123,7 +123,8 @@ impl<'p> Rollup<'p> {
 
     /// Takes the rows of `batch`, all of which passed WHERE and NOT NULL.
     ///
-    /// Errors: what a key or an argument meets; state past the budget. The rollup is of no use after either.
+    /// Errors: what a key or an argument meets, and then no row was taken; state past the budget, and then the rollup is
+    /// of no use.
     pub fn add(&mut self, batch: &Batch) -> Result<(), Failure> {
         if batch.rows == 0 {
             return Ok(());
@@ -140,10 +141,17 @@ impl<'p> Rollup<'p> {
             Some(newest) if batch.position(0) <= newest => Order::Mixed,
             _ => Order::After,
         };
-        self.newest = self.newest.max(Some(batch.position(batch.rows - 1)));
-        for aggregate in &mut self.aggregates {
-            aggregate.add(batch, &found, order)?;
+        // All that can meet a problem comes before the first change of a state.
+        let sights = self
+            .aggregates
+            .iter()
+            .map(|aggregate| aggregate.look(batch, &found, order))
+            .collect::<Result<Vec<_>, Problem>>()?;
+        for (aggregate, seen) in self.aggregates.iter_mut().zip(&sights) {
+            aggregate.add(seen)?;
         }
+        drop(sights);
+        self.newest = self.newest.max(Some(batch.position(batch.rows - 1)));
         self.found = found;
         Ok(())
     }

@@ -111,6 +111,19 @@ impl<'p> Results<'p> {
         if groups.is_empty() {
             return Ok(None);
         }
+        let batch = match (self.rows(groups), groups) {
+            (Ok(batch), _) => batch,
+            // One at a time: the problem is that of the first group that has one, and a batch may only have computed too
+            // much text at once.
+            (Err(_), [first, _, ..]) => self.rows(&[*first])?,
+            (Err(problem), _) => return Err(problem),
+        };
+        self.next += batch.rows;
+        Ok(Some(batch))
+    }
+
+    /// The rows of `groups`.
+    fn rows(&self, groups: &[u32]) -> Result<Batch, Problem> {
         let batch = self
             .states
             .batch(groups, &columns_read(&self.plan.outputs))?;
@@ -123,12 +136,11 @@ impl<'p> Results<'p> {
                 Ok(values.into_owned())
             })
             .collect::<Result<_, Problem>>()?;
-        self.next += groups.len();
-        Ok(Some(Batch {
+        Ok(Batch {
             rows: batch.rows,
             columns,
             ..Batch::default()
-        }))
+        })
     }
 }
 

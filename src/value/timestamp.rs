@@ -172,8 +172,31 @@ fn split(us: i64) -> (i64, i64) {
     (us.div_euclid(DAY_US), us.rem_euclid(DAY_US))
 }
 
+/// `make_timestamp(year, month, day, hour, minute, second)`; `None` where there is no such time. As in DuckDB, second 60
+/// is the next minute, and 24:00:00 the next day.
+///
+/// Source: DuckDB 2.0.0.
+#[must_use]
+pub fn make([year, month, day, hour, minute]: [i64; 5], second: f64) -> Option<i64> {
+    let is_date = (1..=9_999).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=month_length(year, month)).contains(&day);
+    if !is_date || !(0..=24).contains(&hour) || !(0..60).contains(&minute) {
+        return None;
+    }
+    let whole = second.trunc();
+    let micros = whole * 1e6 + ((second - whole) * 1e6).round();
+    if !(0.0..=6e7).contains(&micros) || (hour == 24 && (minute != 0 || micros != 0.0)) {
+        return None;
+    }
+    let days = Civil { year, month, day }.days();
+    let time = (hour * 60 + minute) * 60_000_000 + integer::from_double(micros)?;
+    in_range(days * DAY_US + time)
+}
+
 /// `us` where it is in [`RANGE`].
-fn in_range(us: i64) -> Option<i64> {
+#[must_use]
+pub fn in_range(us: i64) -> Option<i64> {
     RANGE.contains(&us).then_some(us)
 }
 

@@ -256,10 +256,8 @@ impl<'run> Worker<'run> {
                 }
                 Err(_) => {
                     worked.back_to(mark);
+                    // No record stops it where the batch only computed too much text at once.
                     self.one_by_one(piece, start, Room::NO_END, &mut worked);
-                    let unexplained =
-                        || Stopped::Defect("a batch that failed, and no record of it");
-                    worked.stopped.get_or_insert_with(unexplained);
                     break;
                 }
             }

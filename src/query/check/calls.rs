@@ -67,12 +67,19 @@ impl Binder<'_> {
     fn scalar(&mut self, entry: &Entry, args: &[ast::Expr], span: Span) -> Result<Expr, Problem> {
         match (entry.rule, args) {
             (Rule::Pi, _) => Ok(literals::double(std::f64::consts::PI, span)),
-            (Rule::Doubles(function), args) => {
-                let mut args = self.all_of(args)?;
-                for arg in &mut args {
-                    self.double(arg, entry.name)?;
-                }
-                Ok(call(function, args, Type::Double, span))
+            (Rule::Typed(function, types, ty), args) => {
+                let args = self.typed(args, types, entry.name)?;
+                Ok(call(function, args, ty, span))
+            }
+            (Rule::MakeTimestamp, args) => self.make_timestamp(args, entry.name, span),
+            (Rule::Sign, [arg]) => {
+                let arg = self.number_of(arg, entry.name)?;
+                Ok(call(Function::Sign, vec![arg], Type::BigInt, span))
+            }
+            (Rule::Outermost(end), args) => {
+                let (args, ty) = self.of_one_type(args, entry.name)?;
+                let node = Node::Outermost(end, args);
+                Ok(Expr { node, ty, span })
             }
             (Rule::Abs, [arg]) => {
                 let arg = self.number_of(arg, entry.name)?;
@@ -124,9 +131,6 @@ impl Binder<'_> {
                     span,
                 )
             }
-            (Rule::EpochMs, [arg]) => {
-                self.of_time(Function::EpochMs, arg, Type::BigInt, entry.name, span)
-            }
             // The arity was checked, and what is no scalar function was answered.
             _ => Err(Problem::new(
                 span,
@@ -139,6 +143,82 @@ impl Binder<'_> {
 
     fn all_of(&mut self, args: &[ast::Expr]) -> Result<Vec<Expr>, Problem> {
         args.iter().map(|arg| self.expr(arg)).collect()
+    }
+
+    /// Arguments of these types; as many of them as there are.
+    fn typed(
+        &mut self,
+        args: &[ast::Expr],
+        types: &[Type],
+        name: &str,
+    ) -> Result<Vec<Expr>, Problem> {
+        let typed = args.iter().zip(types);
+        typed
+            .map(|(arg, &ty)| {
+                let arg = self.expr(arg)?;
+                self.of_type(arg, ty, name)
+            })
+            .collect()
+    }
+
+    /// `expr` as an argument of type `ty`: a number may become DOUBLE, a literal text a TIMESTAMP, NULL anything.
+    pub(super) fn of_type(&self, mut expr: Expr, ty: Type, name: &str) -> Result<Expr, Problem> {
+        if ty == Type::Timestamp {
+            return self.timestamp(expr, name);
+        }
+        if ty == Type::Double {
+            self.double(&mut expr, name)?;
+            return Ok(expr);
+        }
+        if literals::is_null(&expr) {
+            convert(&mut expr, ty);
+        }
+        if expr.ty == ty {
+            return Ok(expr);
+        }
+        Err(Problem::new(
+            expr.span,
+            format!("a {ty} in {name}"),
+            self.shown_with_type(&expr),
+            format!("write CAST({} AS {ty})", self.shown(&expr)),
+        ))
+    }
+
+    fn make_timestamp(
+        &mut self,
+        args: &[ast::Expr],
+        name: &str,
+        span: Span,
+    ) -> Result<Expr, Problem> {
+        const PARTS: [Type; 6] = {
+            let whole = Type::BigInt;
+            [whole, whole, whole, whole, whole, Type::Double]
+        };
+        if !matches!(args.len(), 1 | 6) {
+            let found = args.len().to_string();
+            let advice = "write make_timestamp(year, month, day, hour, minute, second), or microseconds alone";
+            return Err(Problem::new(
+                span,
+                "1 or 6 arguments of make_timestamp",
+                found,
+                advice,
+            ));
+        }
+        let args = self.typed(args, &PARTS, name)?;
+        Ok(call(Function::MakeTimestamp, args, Type::Timestamp, span))
+    }
+
+    /// Arguments that meet in one type, and that type.
+    fn of_one_type(
+        &mut self,
+        args: &[ast::Expr],
+        place: &str,
+    ) -> Result<(Vec<Expr>, Type), Problem> {
+        let mut args = self.all_of(args)?;
+        let mut all: Vec<&mut Expr> = args.iter_mut().collect();
+        self.align(&mut all, Exact::Meet, Texts::Literal, place)?;
+        let ty = args.first().map_or(Type::BigInt, |first| first.ty);
+        Ok((args, ty))
     }
 
     fn number_of(&mut self, arg: &ast::Expr, place: &str) -> Result<Expr, Problem> {
@@ -177,10 +257,7 @@ impl Binder<'_> {
     }
 
     fn coalesce(&mut self, args: &[ast::Expr], span: Span) -> Result<Expr, Problem> {
-        let mut args = self.all_of(args)?;
-        let mut all: Vec<&mut Expr> = args.iter_mut().collect();
-        self.align(&mut all, Exact::Meet, Texts::Literal, "COALESCE")?;
-        let ty = args.first().map_or(Type::BigInt, |first| first.ty);
+        let (args, ty) = self.of_one_type(args, "COALESCE")?;
         let node = Node::Coalesce(args);
         Ok(Expr { node, ty, span })
     }

@@ -68,6 +68,23 @@ impl Binder<'_> {
             .unwrap_or_else(|| literals::boolean(false, Span::default())))
     }
 
+    pub(super) fn like(
+        &mut self,
+        not: Not,
+        value: &ast::Expr,
+        pattern: &ast::Expr,
+        escape: Option<u8>,
+        span: Span,
+    ) -> Result<Expr, Problem> {
+        let mut args = Vec::with_capacity(2);
+        for arg in [value, pattern] {
+            let arg = self.expr(arg)?;
+            args.push(self.of_type(arg, Type::Varchar, "LIKE")?);
+        }
+        let like = call(Function::Like { escape }, args, Type::Boolean, span);
+        Ok(negated(not, like))
+    }
+
     pub(super) fn is_null(
         &mut self,
         not: Not,

@@ -367,6 +367,9 @@ impl<'a> Binder<'a> {
             ast::Node::Between(not, value, low, high) => {
                 self.between(*not, [value, low, high], span)
             }
+            ast::Node::Like(not, value, pattern, escape) => {
+                self.like(*not, value, pattern, *escape, span)
+            }
             ast::Node::Case {
                 operand,
                 arms,

@@ -72,6 +72,12 @@ impl Binder<'_> {
         match operation(binary) {
             Operation::Compare(function) => self.compare(function, left, right, span),
             Operation::Compute(function) => self.compute(function, left, right, span),
+            Operation::Concat => {
+                // Any value has a text.
+                let mut args = vec![left, right];
+                args.iter_mut().for_each(|arg| convert(arg, Type::Varchar));
+                Ok(call(Function::Concat, args, Type::Varchar, span))
+            }
         }
     }
 }
@@ -80,6 +86,7 @@ impl Binder<'_> {
 enum Operation {
     Compare(Function),
     Compute(Function),
+    Concat,
 }
 
 fn operation(binary: Binary) -> Operation {
@@ -96,6 +103,7 @@ fn operation(binary: Binary) -> Operation {
         Binary::Divide => Operation::Compute(Function::Divide),
         Binary::IntegerDivide => Operation::Compute(Function::IntegerDivide),
         Binary::Modulo => Operation::Compute(Function::Modulo),
+        Binary::Concat => Operation::Concat,
     }
 }
 

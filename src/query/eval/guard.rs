@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use super::operand::{Lane, zip};
 use super::{Kept, Operand, defect, evaluate, problem};
+use crate::limits::BATCH_TEXT_BYTES;
 use crate::query::Problem;
 use crate::query::plan::{Expr, Function, Node};
 use crate::value::Type;
@@ -69,7 +70,8 @@ fn can_fail(expr: &Expr) -> bool {
             | Node::IsNull(_)
             | Node::In(..)
             | Node::Case { .. }
-            | Node::Coalesce(_) => false,
+            | Node::Coalesce(_)
+            | Node::Outermost(..) => false,
         };
     });
     fails
@@ -84,8 +86,16 @@ fn call_can_fail(function: Function, args: &[Expr]) -> bool {
         | Function::Greater
         | Function::GreaterOrEqual
         | Function::Not
-        | Function::Sin
+        | Function::Sign
+        | Function::Lower
+        | Function::Upper
+        | Function::Length
+        | Function::Substr
+        | Function::Trim
+        | Function::StartsWith
+        | Function::Contains
         | Function::DatePart(_)
+        | Function::Epoch
         | Function::EpochMs => false,
         // Only the smallest BIGINT and HUGEINT have no counterpart.
         Function::Negate | Function::Abs => args
@@ -102,6 +112,17 @@ fn call_can_fail(function: Function, args: &[Expr]) -> bool {
         | Function::Ceil
         | Function::Sqrt
         | Function::Power
+        | Function::Exp
+        | Function::Ln
+        | Function::Log10
+        | Function::Sin
+        | Function::Cos
+        | Function::Tan
+        // Their texts may grow past a limit, a pattern may end in its escape.
+        | Function::Replace
+        | Function::Concat
+        | Function::Like { .. }
+        | Function::MakeTimestamp
         | Function::TimeBucket(_)
         | Function::DateTrunc(_)
         | Function::AddInterval(_) => true,
@@ -307,11 +328,12 @@ fn scatter<T: Copy + Default>(into: &mut [T], places: &[u32], lane: Lane<'_, T>)
     }
 }
 
-/// The texts of one batch and one expression pass what a vector can address.
+/// The texts of one batch and one expression pass what they may take together; evaluated in smaller batches they may
+/// not.
 pub(super) fn too_much_text(expr: &Expr) -> Problem {
     problem(
         expr,
-        "less than 4 GiB of text in one batch",
+        format!("at most {BATCH_TEXT_BYTES} bytes of text in one batch"),
         "more",
         "shorten the texts",
     )

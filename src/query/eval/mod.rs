@@ -10,8 +10,11 @@ mod compare;
 mod guard;
 mod number;
 mod operand;
+mod outermost;
+mod pattern;
 #[cfg(test)]
 mod tests;
+mod text;
 mod time;
 
 use std::borrow::Cow;
@@ -59,6 +62,7 @@ pub fn evaluate<'a>(expr: &'a Expr, batch: &'a Batch) -> Result<Operand<'a>, Pro
         Node::IsNull(arg) => Ok(is_null(&evaluate(arg, batch)?)),
         Node::Case { arms, otherwise } => guard::case(expr, arms, otherwise.as_deref(), batch),
         Node::Coalesce(args) => guard::coalesce(expr, args, batch),
+        Node::Outermost(end, args) => outermost::outermost(expr, *end, args, batch),
     }
 }
 
@@ -174,11 +178,29 @@ fn apply(function: Function, call: &Call<'_>) -> Result<Data, Problem> {
         Function::Ceil => number::whole(call, number::Towards::Above),
         Function::Sqrt => number::sqrt(call),
         Function::Power => number::power(call),
-        Function::Sin => number::sin(call),
+        Function::Exp => number::double(call, f64::exp),
+        Function::Ln => number::logarithm(call, f64::ln),
+        Function::Log10 => number::logarithm(call, f64::log10),
+        Function::Sin => number::double(call, f64::sin),
+        Function::Cos => number::double(call, f64::cos),
+        Function::Tan => number::double(call, f64::tan),
+        Function::Sign => number::sign(call),
+        Function::Lower => text::mapped(call, text::Case::Lower),
+        Function::Upper => text::mapped(call, text::Case::Upper),
+        Function::Length => text::length(call),
+        Function::Substr => text::substr(call),
+        Function::Trim => text::trim(call),
+        Function::Replace => text::replace(call),
+        Function::StartsWith => text::starts_with(call),
+        Function::Contains => text::contains(call),
+        Function::Concat => text::concat(call),
+        Function::Like { escape } => pattern::like(call, escape),
         Function::TimeBucket(bucket) => time::bucket(call, bucket),
         Function::DateTrunc(unit) => time::trunc(call, unit),
         Function::DatePart(unit) => time::part(call, unit),
+        Function::Epoch => time::epoch(call),
         Function::EpochMs => time::epoch_ms(call),
+        Function::MakeTimestamp => time::make(call),
         Function::AddInterval(interval) => time::add_interval(call, interval),
     }
 }

@@ -1,4 +1,4 @@
-//! `round`, `floor`, `ceil`, `sqrt`, `pow`, `sin` (SQL.md, Rounding and casts).
+//! `round`, `floor`, `ceil`, `sign`, roots, powers, logarithms and angles (SQL.md, Rounding and casts).
 
 use super::arithmetic::{Exact, finite, fits, narrow, overflow};
 use super::operand::{map, try_map, zip};
@@ -73,7 +73,34 @@ pub(super) fn power(call: &Call<'_>) -> Result<Data, Problem> {
     finite(call, zip(call.lane(0)?, call.lane(1)?, f64::powf))
 }
 
-/// `sin(x)`
-pub(super) fn sin(call: &Call<'_>) -> Result<Data, Problem> {
-    finite(call, map(call.lane(0)?, f64::sin))
+/// `exp(x)`, `sin(x)`, `cos(x)`, `tan(x)`
+pub(super) fn double(call: &Call<'_>, of: fn(f64) -> f64) -> Result<Data, Problem> {
+    finite(call, map(call.lane(0)?, of))
+}
+
+/// `ln(x)`, `log10(x)`
+pub(super) fn logarithm(call: &Call<'_>, of: fn(f64) -> f64) -> Result<Data, Problem> {
+    let above_zero = |value: f64| (value > 0.0).then(|| of(value));
+    let values = try_map(call.lane(0)?, &call.valid, above_zero).map_err(|at| {
+        problem(
+            call.expr,
+            "an argument above zero",
+            super::arithmetic::shown_args(call, at.0),
+            "write NULLIF(x, 0) for the argument, or guard the expression with CASE",
+        )
+    })?;
+    Ok(Data::Double(values))
+}
+
+/// `sign(x)`: -1, 0 or 1.
+pub(super) fn sign(call: &Call<'_>) -> Result<Data, Problem> {
+    if call.operand(0)?.1 == Type::Double {
+        return Ok(Data::Int(map(call.lane(0)?, |value: f64| {
+            i64::from(value > 0.0) - i64::from(value < 0.0)
+        })));
+    }
+    let (values, _) = Exact::of(call, 0)?;
+    Ok(Data::Int(map(values.widen().lane(), |value| {
+        i64::from(value > 0) - i64::from(value < 0)
+    })))
 }

@@ -1,11 +1,11 @@
 //! Functions of time (SQL.md, Time). All are in UTC, over microseconds.
 
-use super::operand::{Failed, map, try_map};
+use super::operand::{Failed, Lane, map, try_map};
 use super::{Call, problem};
 use crate::query::Problem;
 use crate::query::plan::{Bucket, Interval, TimeUnit};
-use crate::value::timestamp;
 use crate::value::vector::Data;
+use crate::value::{quotient, timestamp};
 
 /// `time_bucket(width, ts)`
 pub(super) fn bucket(call: &Call<'_>, bucket: Bucket) -> Result<Data, Problem> {
@@ -41,6 +41,35 @@ pub(super) fn part(call: &Call<'_>, unit: TimeUnit) -> Result<Data, Problem> {
     Ok(Data::Int(map(call.lane(0)?, |us| {
         timestamp::part(us, unit)
     })))
+}
+
+/// `epoch(ts)`: seconds, rounded once.
+pub(super) fn epoch(call: &Call<'_>) -> Result<Data, Problem> {
+    Ok(Data::Double(map(call.lane(0)?, |us: i64| {
+        quotient::divide_scaled(us.into(), 6, 1, 0).unwrap_or_default()
+    })))
+}
+
+/// `make_timestamp(us)` and `make_timestamp(year, month, day, hour, minute, second)`
+pub(super) fn make(call: &Call<'_>) -> Result<Data, Problem> {
+    let failed = |at| out_of_range(call, at);
+    if call.args.len() == 1 {
+        let values = try_map(call.lane(0)?, &call.valid, timestamp::in_range);
+        return values.map(Data::Int).map_err(failed);
+    }
+    let part = |index| -> Result<Lane<'_, i64>, Problem> { call.lane(index) };
+    let parts = [part(0)?, part(1)?, part(2)?, part(3)?, part(4)?];
+    let seconds: Lane<'_, f64> = call.lane(5)?;
+    let mut values = Vec::with_capacity(call.rows);
+    for row in 0..call.rows {
+        let made = timestamp::make(parts.each_ref().map(|part| part.at(row)), seconds.at(row));
+        match made {
+            Some(us) => values.push(us),
+            None if call.valid.is_valid(row) => return Err(failed(Failed(row))),
+            None => values.push(0),
+        }
+    }
+    Ok(Data::Int(values))
 }
 
 /// `epoch_ms(ts)`

@@ -2,7 +2,7 @@
 //! is held by the height of the tree.
 
 use super::super::ast::{Binary, Expr, Node, Not, OnFailure, Unary};
-use super::super::lex::Kind;
+use super::super::lex::{Kind, unquoted};
 use super::super::{Problem, Span, same_name};
 use super::{Parser, refused};
 use crate::limits::EXPRESSION_HEIGHT;
@@ -33,13 +33,9 @@ enum Infix {
     Is,
     /// BETWEEN, IN, LIKE, with NOT before them or not.
     Range(Not),
-    Concat,
     Binary(Binary),
     Cast,
 }
-
-/// What to do about what is not built yet.
-const LATER: &str = "it is part of the language: compute it outside for now";
 
 impl Parser<'_> {
     /// One expression, whole.
@@ -110,7 +106,7 @@ impl Parser<'_> {
                 "<=" => binary(Binary::LessOrEqual, Level::Comparison),
                 ">" => binary(Binary::Greater, Level::Comparison),
                 ">=" => binary(Binary::GreaterOrEqual, Level::Comparison),
-                "||" => Some((Infix::Concat, Level::Concat)),
+                "||" => binary(Binary::Concat, Level::Concat),
                 "+" => binary(Binary::Add, Level::Sum),
                 "-" => binary(Binary::Subtract, Level::Sum),
                 "*" => binary(Binary::Multiply, Level::Product),
@@ -153,7 +149,6 @@ impl Parser<'_> {
             Infix::And => self.chain("AND", Level::Not, Node::And, left),
             Infix::Is => self.is_null(left),
             Infix::Range(not) => self.range(not, left),
-            Infix::Concat => Err(Problem::not_built(self.tokens.token().span, "||", LATER)),
             Infix::Binary(binary) => self.binary(binary, left),
             Infix::Cast => {
                 self.tokens.advance();
@@ -182,6 +177,7 @@ impl Parser<'_> {
     fn binary(&mut self, binary: Binary, left: Expr) -> Result<Expr, Problem> {
         self.tokens.advance();
         let above = match binary {
+            Binary::Concat => Level::Sum,
             Binary::Add | Binary::Subtract => Level::Product,
             Binary::Multiply | Binary::Divide | Binary::IntegerDivide | Binary::Modulo => {
                 Level::Sign
@@ -248,11 +244,39 @@ impl Parser<'_> {
             let list = self.list()?;
             return self.node(Node::In(not, Box::new(left), list), start);
         }
-        let token = self.tokens.token();
-        if self.tokens.at_word("LIKE") {
-            return Err(Problem::not_built(token.span, "LIKE", LATER));
+        if self.tokens.accept_word("LIKE") {
+            if self.tokens.at_word("ANY") || self.tokens.at_word("ALL") {
+                return Err(refused::LIKE_ANY.at(self.tokens.token().span));
+            }
+            let pattern = self.climb(Level::Concat)?;
+            let escape = self.escape()?;
+            let node = Node::Like(not, Box::new(left), Box::new(pattern), escape);
+            return self.node(node, start);
         }
-        Err(self.unexpected("BETWEEN or IN"))
+        Err(self.unexpected("BETWEEN, IN or LIKE"))
+    }
+
+    /// ESCAPE and its character.
+    fn escape(&mut self) -> Result<Option<u8>, Problem> {
+        if !self.tokens.accept_word("ESCAPE") {
+            return Ok(None);
+        }
+        let token = self.tokens.token();
+        if let Kind::Text(raw) = token.kind
+            && let [character] = unquoted(raw, '\'').as_bytes()
+            && character.is_ascii()
+        {
+            self.tokens.advance();
+            return Ok(Some(*character));
+        }
+        let found = token.span.shown(self.text);
+        let advice = "write ESCAPE '!', or leave it out where no character escapes";
+        Err(Problem::new(
+            token.span,
+            "one ASCII character in quotes after ESCAPE",
+            found,
+            advice,
+        ))
     }
 
     /// The list of IN.
