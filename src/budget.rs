@@ -72,6 +72,14 @@ impl Budget {
             })
     }
 
+    /// What is asked for is more than can be counted, whatever the limit.
+    pub(crate) fn refused(&self) -> Exceeded {
+        Exceeded {
+            bytes: self.used_bytes(),
+            limit_bytes: None,
+        }
+    }
+
     /// Gives back `bytes` that were charged.
     pub fn release(&self, bytes: u64) {
         self.used_bytes.fetch_sub(bytes, Ordering::Relaxed);
@@ -148,12 +156,9 @@ impl<T> Charged<T> {
         let bytes = new.saturating_mul(size_of::<T>());
         self.charge.add(bytes)?;
         if self.items.try_reserve_exact(new - length).is_err() {
-            let exceeded = Exceeded {
-                bytes: self.budget().used_bytes(),
-                limit_bytes: None,
-            };
+            let refused = self.budget().refused();
             self.charge.release(bytes as u64);
-            return Err(exceeded);
+            return Err(refused);
         }
         self.charge.release((old * size_of::<T>()) as u64);
         Ok(())

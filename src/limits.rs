@@ -70,6 +70,8 @@ pub const FIRST_BATCH_ROWS: usize = 1;
 /// Most text in one row of the output: four values of the longest, so that a record read into many columns cannot take
 /// many times its size.
 pub const OUTPUT_ROW_BYTES: usize = 4 * VARCHAR_BYTES;
+/// Most rows that ORDER BY of a query without groups may keep (SPEC 5).
+pub const ORDERED_ROWS: u32 = 1_000_000;
 /// Text that the records of one batch may compute in one expression. Where it would be more, they are evaluated one by
 /// one: nested calls of `replace` could otherwise hold a thousand times the input.
 pub const BATCH_TEXT_BYTES: usize = 8 << 20;

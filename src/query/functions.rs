@@ -1,7 +1,7 @@
 //! The one table of functions (SPEC 5): their names, arities, what the checker makes of them, and one line for docs.
-//! What SPEC 5 has and this version does not is in it too, so that it is refused by name and never called unknown.
+//! Names that others use for what windrow has, or leaves out on purpose, are in it too, with what to write instead.
 
-use super::plan::{AggregateFunction, End, Function};
+use super::plan::{AggregateFunction, End, Fraction, Function, Quantile, QuantileKind, Statistic};
 use super::{same_name, suggest};
 use crate::value::Type::{self, BigInt, Boolean, Double, Timestamp, Varchar};
 
@@ -27,6 +27,8 @@ pub struct Entry {
 pub enum Rule {
     /// One value a group.
     Aggregate(AggregateFunction),
+    /// The same, of a BOOLEAN alone: all are true where the smallest is.
+    Truths(AggregateFunction),
     /// Arguments of these types, the last of them optional where the arity says so, and a result of that one.
     Typed(Function, &'static [Type], Type),
     /// A constant.
@@ -53,8 +55,6 @@ pub enum Rule {
     Outermost(End),
     /// BIGINT microseconds, or six parts.
     MakeTimestamp,
-    /// In SPEC 5, not built yet.
-    NotBuilt(Kind),
     /// Refused for ever; what to write instead.
     Instead(&'static str),
 }
@@ -73,7 +73,7 @@ impl Entry {
     #[must_use]
     pub fn kind(&self) -> Option<Kind> {
         match self.rule {
-            Rule::Aggregate(_) | Rule::NotBuilt(Kind::Aggregate) => Some(Kind::Aggregate),
+            Rule::Aggregate(_) | Rule::Truths(_) => Some(Kind::Aggregate),
             Rule::Instead(_) => None,
             Rule::Typed(..)
             | Rule::Pi
@@ -87,8 +87,7 @@ impl Entry {
             | Rule::DatePart
             | Rule::Sign
             | Rule::Outermost(_)
-            | Rule::MakeTimestamp
-            | Rule::NotBuilt(Kind::Scalar) => Some(Kind::Scalar),
+            | Rule::MakeTimestamp => Some(Kind::Scalar),
         }
     }
 
@@ -145,8 +144,26 @@ const fn typed(
     )
 }
 
-const fn later(name: &'static str, args: &'static str, kind: Kind, doc: &'static str) -> Entry {
-    row(name, args, [0, ANY], Rule::NotBuilt(kind), doc)
+const fn statistic(
+    name: &'static str,
+    count: usize,
+    statistic: Statistic,
+    doc: &'static str,
+) -> Entry {
+    let args = if count == 1 { "x" } else { "y, x" };
+    aggregate(
+        name,
+        args,
+        count,
+        AggregateFunction::Statistic(statistic),
+        doc,
+    )
+}
+
+/// The checker puts a written fraction in.
+const fn quantile(kind: QuantileKind) -> AggregateFunction {
+    let fraction = Fraction::HALF;
+    AggregateFunction::Quantile(Quantile { kind, fraction })
 }
 
 const fn instead(name: &'static str, advice: &'static str) -> Entry {
@@ -182,22 +199,22 @@ pub const FUNCTIONS: &[Entry] = &[
     aggregate("arg_max", "value, key", 2, AggregateFunction::ArgMax, "the value where the key is largest"),
     aggregate("first", "x", 1, AggregateFunction::First, "the value of the first record, in input order"),
     aggregate("last", "x", 1, AggregateFunction::Last, "the value of the last record, in input order"),
-    aggregate("regr_slope", "y, x", 2, AggregateFunction::RegrSlope, "the slope of the line through the points (x, y)"),
-    later("median", "x", Kind::Aggregate, "the middle value"),
-    later("quantile_cont", "x, fraction", Kind::Aggregate, "the interpolated quantile"),
-    later("quantile_disc", "x, fraction", Kind::Aggregate, "the quantile that is a value"),
-    later("stddev", "x", Kind::Aggregate, "as stddev_samp"),
-    later("stddev_samp", "x", Kind::Aggregate, "the standard deviation of a sample"),
-    later("stddev_pop", "x", Kind::Aggregate, "the standard deviation of a population"),
-    later("var_samp", "x", Kind::Aggregate, "the variance of a sample"),
-    later("var_pop", "x", Kind::Aggregate, "the variance of a population"),
-    later("corr", "y, x", Kind::Aggregate, "the correlation"),
-    later("covar_samp", "y, x", Kind::Aggregate, "the covariance of a sample"),
-    later("covar_pop", "y, x", Kind::Aggregate, "the covariance of a population"),
-    later("regr_intercept", "y, x", Kind::Aggregate, "where the line through the points meets x = 0"),
-    later("regr_r2", "y, x", Kind::Aggregate, "how well the line through the points fits"),
-    later("bool_and", "x", Kind::Aggregate, "whether all are true"),
-    later("bool_or", "x", Kind::Aggregate, "whether one is true"),
+    aggregate("median", "x", 1, quantile(QuantileKind::Continuous), "the middle value, interpolated"),
+    aggregate("quantile_cont", "x, fraction", 2, quantile(QuantileKind::Continuous), "the interpolated quantile"),
+    aggregate("quantile_disc", "x, fraction", 2, quantile(QuantileKind::Discrete), "the quantile that is a value"),
+    statistic("stddev", 1, Statistic::StddevSamp, "as stddev_samp"),
+    statistic("stddev_samp", 1, Statistic::StddevSamp, "the standard deviation of a sample"),
+    statistic("stddev_pop", 1, Statistic::StddevPop, "the standard deviation of a population"),
+    statistic("var_samp", 1, Statistic::VarSamp, "the variance of a sample"),
+    statistic("var_pop", 1, Statistic::VarPop, "the variance of a population"),
+    statistic("corr", 2, Statistic::Corr, "the correlation"),
+    statistic("covar_samp", 2, Statistic::CovarSamp, "the covariance of a sample"),
+    statistic("covar_pop", 2, Statistic::CovarPop, "the covariance of a population"),
+    statistic("regr_slope", 2, Statistic::RegrSlope, "the slope of the line through the points (x, y)"),
+    statistic("regr_intercept", 2, Statistic::RegrIntercept, "where that line meets x = 0"),
+    statistic("regr_r2", 2, Statistic::RegrR2, "how well that line fits, from 0 to 1"),
+    row("bool_and", "x", [1, 1], Rule::Truths(AggregateFunction::Min), "whether all are true"),
+    row("bool_or", "x", [1, 1], Rule::Truths(AggregateFunction::Max), "whether one is true"),
     row("abs", "x", [1, 1], Rule::Abs, "x without its sign"),
     row("round", "x, digits", [1, 2], Rule::Round, "x to so many digits after the point, half away from zero"),
     row("floor", "x", [1, 1], Rule::Whole(Function::Floor), "the next whole number below"),

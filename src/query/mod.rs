@@ -64,12 +64,6 @@ impl Problem {
             advice: printable(advice.as_ref()),
         }
     }
-
-    /// What SPEC 5 has and this version does not.
-    fn not_built(span: Span, what: &str, advice: &str) -> Self {
-        let found = format!("{what}, which is not built yet");
-        Self::new(span, "what this version of windrow computes", found, advice)
-    }
 }
 
 /// A stretch of a text, in bytes: `start` included, `end` not.

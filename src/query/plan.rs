@@ -73,12 +73,14 @@ pub enum Shape {
     Groups(Groups),
 }
 
-/// A row-wise query: input order, constant memory.
+/// A row-wise query: input order and constant memory, or with ORDER BY the first so many rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rows {
     /// One expression an output, over the columns.
     pub outputs: Vec<Expr>,
-    /// LIMIT.
+    /// ORDER BY, over the columns; ties go by input order.
+    pub order: Vec<OrderKey>,
+    /// LIMIT. Invariant: there where there is an order.
     pub limit: Option<u64>,
 }
 
@@ -98,6 +100,9 @@ pub struct Groups {
     pub order: Vec<OrderKey>,
     /// LIMIT.
     pub limit: Option<u64>,
+    /// SELECT DISTINCT over the outputs: groups of its own, whose columns are the outputs. Order and limit are there
+    /// then, and not here.
+    pub distinct: Option<Box<Groups>>,
 }
 
 /// One key of ORDER BY.
@@ -136,6 +141,8 @@ pub struct Aggregate {
     pub function: AggregateFunction,
     /// Its arguments, over the input's columns.
     pub args: Vec<Expr>,
+    /// DISTINCT: each value of the one argument once in a group.
+    pub distinct: bool,
     /// FILTER (WHERE …): rows for which it is not true are not seen.
     pub filter: Option<Expr>,
     /// Type of the result.
@@ -167,8 +174,78 @@ pub enum AggregateFunction {
     First,
     /// `last(x)`, in input order
     Last,
-    /// `regr_slope(y, x)`, arguments DOUBLE
+    /// Of one number or two, a DOUBLE.
+    Statistic(Statistic),
+    /// Of one value.
+    Quantile(Quantile),
+}
+
+/// What is made of sums of values, squares and products. Arguments are y and x, as SQL has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Statistic {
+    /// `var_samp(x)`
+    VarSamp,
+    /// `var_pop(x)`
+    VarPop,
+    /// `stddev_samp(x)`
+    StddevSamp,
+    /// `stddev_pop(x)`
+    StddevPop,
+    /// `covar_samp(y, x)`
+    CovarSamp,
+    /// `covar_pop(y, x)`
+    CovarPop,
+    /// `corr(y, x)`
+    Corr,
+    /// `regr_slope(y, x)`
     RegrSlope,
+    /// `regr_intercept(y, x)`
+    RegrIntercept,
+    /// `regr_r2(y, x)`
+    RegrR2,
+}
+
+/// A place in the order of a group's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Quantile {
+    /// What is between two values.
+    pub kind: QuantileKind,
+    /// How far from the smallest to the largest.
+    pub fraction: Fraction,
+}
+
+/// What a quantile is between two values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum QuantileKind {
+    /// Interpolated: `quantile_cont`, `median`.
+    Continuous,
+    /// One of the values: `quantile_disc`.
+    Discrete,
+}
+
+/// A decimal from 0 to 1, exactly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fraction {
+    /// Its digits as an integer.
+    pub numerator: u64,
+    /// How many of them stand after the point; at most [`Fraction::DIGITS`].
+    pub scale: u8,
+}
+
+impl Fraction {
+    /// A half.
+    pub const HALF: Self = Self {
+        numerator: 5,
+        scale: 1,
+    };
+    /// Most digits after the point: a denominator of more would be no double.
+    pub const DIGITS: u8 = 15;
+
+    /// 10^scale.
+    #[must_use]
+    pub fn denominator(self) -> u64 {
+        10_u64.pow(self.scale.min(Self::DIGITS).into())
+    }
 }
 
 /// A typed expression. Two are equal where they compute the same, wherever they stand.
@@ -184,7 +261,7 @@ pub struct Expr {
 
 impl PartialEq for Aggregate {
     fn eq(&self, other: &Self) -> bool {
-        (self.function, self.ty) == (other.function, other.ty)
+        (self.function, self.distinct, self.ty) == (other.function, other.distinct, other.ty)
             && self.args == other.args
             && self.filter == other.filter
     }

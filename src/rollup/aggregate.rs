@@ -6,8 +6,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::choice::{Choice, Ends};
+use super::distinct::Distinct;
 use super::extreme::{Extremes, Sought};
-use super::sum::{DoubleSums, ExactSums, Slopes};
+use super::moments::Moments;
+use super::quantile::Quantiles;
+use super::sum::{DoubleSums, ExactSums};
 use super::{Failure, Holder};
 use crate::budget::{Budget, Charged, Exceeded};
 use crate::query::Problem;
@@ -25,6 +28,8 @@ pub(super) struct Aggregator<'p> {
     /// Number of groups, each of which has a state.
     groups: u32,
     states: States,
+    /// With DISTINCT, the values; the states take them when all are there.
+    distinct: Option<Distinct>,
 }
 
 /// A state for each group, by what it takes.
@@ -42,8 +47,10 @@ enum States {
     Choice(Choice),
     /// `first`, `last`
     End(Ends),
-    /// `regr_slope`
-    Slope(Slopes),
+    /// Variance, covariance, correlation, regression
+    Moments(Moments),
+    /// `median`, `quantile_cont`, `quantile_disc`
+    Quantiles(Quantiles),
 }
 
 /// The rows that an aggregate sees: the group of each, and where it stands.
@@ -125,9 +132,17 @@ impl<'p> Aggregator<'p> {
             }
             AggregateFunction::First => States::End(Ends::first(ty(0), budget)),
             AggregateFunction::Last => States::End(Ends::last(ty(0), budget)),
-            AggregateFunction::RegrSlope => States::Slope(Slopes::new(budget)),
+            AggregateFunction::Statistic(statistic) => {
+                let scale = |arg: Option<&Expr>| arg.and_then(|arg| arg.ty.scale()).unwrap_or(0);
+                let scales = [scale(call.args.first()), scale(call.args.last())];
+                States::Moments(Moments::new(statistic, scales, budget))
+            }
+            AggregateFunction::Quantile(quantile) => {
+                States::Quantiles(Quantiles::new(quantile, ty(0), budget))
+            }
         };
         Self {
+            distinct: call.distinct.then(|| Distinct::new(ty(0), budget)),
             call,
             reads: columns_read(&call.args),
             groups: 0,
@@ -189,9 +204,31 @@ impl<'p> Aggregator<'p> {
         if seen.rows.groups.is_empty() {
             return Ok(());
         }
-        self.states
-            .add(&seen.rows, &seen.args)
-            .map_err(|fault| self.lift(fault))
+        let taken = match (&mut self.distinct, seen.args.as_slice()) {
+            (Some(distinct), [values]) => {
+                distinct.add(&seen.rows.groups, values).map_err(Fault::Full)
+            }
+            _ => self.states.add(&seen.rows, &seen.args),
+        };
+        taken.map_err(|fault| self.lift(fault))
+    }
+
+    /// All rows are there: what was held for them alone is folded.
+    pub(super) fn seal(&mut self) -> Result<(), Failure> {
+        let sealed = match (self.distinct.take(), &mut self.states) {
+            (Some(distinct), states) => distinct.each(|groups, values| {
+                let rows = Rows {
+                    groups: Cow::Borrowed(groups),
+                    offsets: Cow::Borrowed(&[]),
+                    input: 0,
+                    order: Order::Mixed,
+                };
+                states.add(&rows, &[Cow::Borrowed(values)])
+            }),
+            (None, States::Quantiles(quantiles)) => quantiles.seal().map_err(Fault::Full),
+            (None, _) => Ok(()),
+        };
+        sealed.map_err(|fault| self.lift(fault))
     }
 
     fn lift(&self, fault: Fault) -> Failure {
@@ -210,14 +247,14 @@ impl<'p> Aggregator<'p> {
         Failure::full(Holder::Aggregates, self.groups, exceeded)
     }
 
-    /// Takes the states of `other`'s groups from `first` on; they are of these groups here.
-    pub(super) fn merge(
-        &mut self,
-        other: &Self,
-        first: u32,
-        groups: &[u32],
-    ) -> Result<(), Failure> {
-        let pairs = || groups.iter().copied().zip(first..);
+    /// Takes the states of `other`, whose group number `from` is number `map[from]` here.
+    pub(super) fn merge(&mut self, other: &Self, map: &[u32]) -> Result<(), Failure> {
+        let pairs = || map.iter().copied().zip(0..);
+        if let (Some(distinct), Some(other)) = (&mut self.distinct, &other.distinct) {
+            return distinct
+                .merge(other, map)
+                .map_err(|exceeded| self.full(exceeded));
+        }
         match (&mut self.states, &other.states) {
             (States::Count(counts), States::Count(others)) => {
                 for (group, from) in pairs() {
@@ -237,7 +274,8 @@ impl<'p> Aggregator<'p> {
             (States::Extreme(extremes), States::Extreme(others)) => extremes.merge(others, pairs()),
             (States::Choice(choice), States::Choice(others)) => choice.merge(others, pairs()),
             (States::End(ends), States::End(others)) => ends.merge(others, pairs()),
-            (States::Slope(slopes), States::Slope(others)) => slopes.merge(others, pairs()),
+            (States::Moments(moments), States::Moments(others)) => moments.merge(others, pairs()),
+            (States::Quantiles(held), States::Quantiles(others)) => held.merge(others, map),
             // The same query gives the same states.
             _ => Ok(()),
         }
@@ -262,7 +300,8 @@ impl<'p> Aggregator<'p> {
             States::Extreme(extremes) => Ok(extremes.cells.gather(groups)),
             States::Choice(choice) => Ok(choice.values.gather(groups)),
             States::End(ends) => Ok(ends.values.gather(groups)),
-            States::Slope(slopes) => slopes.slopes(groups),
+            States::Moments(moments) => moments.results(groups),
+            States::Quantiles(quantiles) => quantiles.results(groups, self.call.ty),
         };
         results.map_err(|Unfit| Problem {
             span: self.call.span,
@@ -282,7 +321,9 @@ impl States {
             States::Extreme(extremes) => extremes.grow(groups),
             States::Choice(choice) => choice.grow(groups),
             States::End(ends) => ends.grow(groups),
-            States::Slope(slopes) => slopes.grow(groups),
+            States::Moments(moments) => moments.grow(groups),
+            // One entry a value, none a group.
+            States::Quantiles(_) => Ok(()),
         }
     }
 
@@ -300,7 +341,9 @@ impl States {
             (States::Extreme(extremes), [values]) => extremes.add(&rows.groups, values)?,
             (States::Choice(choice), [values, keys]) => choice.add(rows, values, keys)?,
             (States::End(ends), [values]) => ends.add(rows, values)?,
-            (States::Slope(slopes), [y, x]) => slopes.add(&rows.groups, y, x)?,
+            (States::Moments(moments), [x]) => moments.add(&rows.groups, x, x)?,
+            (States::Moments(moments), [y, x]) => moments.add(&rows.groups, y, x)?,
+            (States::Quantiles(quantiles), [values]) => quantiles.add(&rows.groups, values)?,
             // The checker counts arguments.
             _ => {}
         }

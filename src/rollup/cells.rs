@@ -40,6 +40,17 @@ impl Cells {
         }
     }
 
+    /// How the values are held.
+    pub(super) fn physical(&self) -> Physical {
+        match self.values {
+            Values::Boolean(_) => Physical::Boolean,
+            Values::Int(_) => Physical::Int,
+            Values::Wide(_) => Physical::Wide,
+            Values::Double(_) => Physical::Double,
+            Values::Text(_) => Physical::Text,
+        }
+    }
+
     /// A cell for each of `groups` groups; new ones are NULL.
     pub(super) fn grow(&mut self, groups: usize) -> Result<(), Exceeded> {
         match &mut self.values {

@@ -4,17 +4,22 @@
 mod aggregate;
 mod cells;
 mod choice;
+mod distinct;
 mod extreme;
 mod groups;
+mod moments;
 mod order;
+mod quantile;
+mod state;
 mod sum;
 #[cfg(test)]
 mod tests;
+mod top;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::budget::{Budget, Exceeded};
+use crate::budget::{Budget, Charged, Exceeded};
 use crate::limits::BATCH_ROWS;
 use crate::query::Problem;
 use crate::query::eval::evaluate;
@@ -24,6 +29,8 @@ use crate::value::vector::{Batch, Data, Vector};
 use aggregate::{Aggregator, Order};
 use groups::Table;
 pub use order::Results;
+pub use state::{Output, State};
+pub use top::{Ordered, Top};
 
 /// The groups of the rows seen so far, with the states of their aggregates.
 #[derive(Debug)]
@@ -67,6 +74,8 @@ pub enum Holder {
     Aggregates,
     /// The order of the output.
     Order,
+    /// The first rows of a query without groups.
+    Rows,
 }
 
 impl Holder {
@@ -77,6 +86,7 @@ impl Holder {
             Holder::Keys => "the keys of the groups",
             Holder::Aggregates => "the states of the aggregates",
             Holder::Order => "the order of the groups",
+            Holder::Rows => "the rows that ORDER BY keeps",
         }
     }
 }
@@ -179,20 +189,23 @@ impl<'p> Rollup<'p> {
 
     /// Takes the groups of `other`, a rollup of the same plan over other rows.
     pub fn merge(&mut self, other: Self) -> Result<(), Failure> {
-        let groups: Vec<u32> = (0..other.table.len()).collect();
+        let full = |groups, exceeded| Failure::full(Holder::Keys, groups, exceeded);
+        let mut map = Charged::new(&self.budget);
         let mut found = std::mem::take(&mut self.found);
-        for from in groups.chunks(BATCH_ROWS) {
+        for first in (0..other.table.len()).step_by(BATCH_ROWS) {
+            let from: Vec<u32> = (first..other.table.len()).take(BATCH_ROWS).collect();
             let keys: Vec<_> = other
                 .table
                 .keys
                 .iter()
-                .map(|cells| Cow::Owned(cells.gather(from)))
+                .map(|cells| Cow::Owned(cells.gather(&from)))
                 .collect();
             self.find(&keys, from.len(), &mut found)?;
-            let first = from.first().copied().unwrap_or_default();
-            for (aggregate, other) in self.aggregates.iter_mut().zip(&other.aggregates) {
-                aggregate.merge(other, first, &found)?;
-            }
+            map.extend(&found)
+                .map_err(|exceeded| full(self.table.len(), exceeded))?;
+        }
+        for (aggregate, other) in self.aggregates.iter_mut().zip(&other.aggregates) {
+            aggregate.merge(other, &map)?;
         }
         self.found = found;
         self.newest = self.newest.max(other.newest);
@@ -206,23 +219,43 @@ impl<'p> Rollup<'p> {
             self.table.ensure_one();
             self.grow()?;
         }
+        for aggregate in &mut self.aggregates {
+            aggregate.seal()?;
+        }
         let states = order::States {
             groups: self.table.len(),
             keys: self.table.keys,
             aggregates: self.aggregates,
         };
-        Results::new(self.plan, states, &self.budget)
+        let mut results = Results::new(self.plan, states, &self.budget)?;
+        let Some(distinct) = &self.plan.distinct else {
+            return Ok(results);
+        };
+        let mut rows = Rollup::new(distinct, self.budget);
+        while let Some(batch) = results.next_batch()? {
+            rows.add(&batch)?;
+        }
+        rows.finish()
     }
 }
 
 /// The values of a key. -0.0 equals 0.0, and the group prints as 0.0 (SQL.md, Order).
 fn key_values<'a>(key: &'a Expr, batch: &'a Batch) -> Result<Cow<'a, Vector>, Problem> {
-    let mut values = evaluate(key, batch)?.into_vector(key.ty, batch.rows);
+    let values = evaluate(key, batch)?.into_vector(key.ty, batch.rows);
+    Ok(match positive_zeros(&values) {
+        Cow::Borrowed(_) => values,
+        Cow::Owned(positive) => Cow::Owned(positive),
+    })
+}
+
+/// The same values, each -0.0 among them 0.0.
+fn positive_zeros(values: &Vector) -> Cow<'_, Vector> {
+    let mut values = Cow::Borrowed(values);
     if let Data::Double(doubles) = &values.data
         && doubles.contains(&0.0)
         && let Data::Double(doubles) = &mut values.to_mut().data
     {
         doubles.iter_mut().for_each(|value| *value += 0.0);
     }
-    Ok(values)
+    values
 }

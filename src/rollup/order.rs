@@ -11,7 +11,7 @@ use crate::budget::{Budget, Charged};
 use crate::limits::BATCH_ROWS;
 use crate::query::Problem;
 use crate::query::eval::{ColumnSet, Kept, columns_read, evaluate, filter};
-use crate::query::plan::{Direction, Expr, Groups, Nulls};
+use crate::query::plan::{Direction, Expr, Groups, Nulls, OrderKey};
 use crate::value::vector::{Batch, Data, Vector};
 
 /// Groups and their states, in the order of the output; handed out batch by batch.
@@ -56,7 +56,7 @@ impl States<'_> {
 }
 
 /// Stands in the place of a column that no expression reads.
-fn unread() -> Vector {
+pub(super) fn unread() -> Vector {
     Vector::from_data(Data::Boolean(Vec::new()))
 }
 
@@ -127,21 +127,21 @@ impl<'p> Results<'p> {
         let batch = self
             .states
             .batch(groups, &columns_read(&self.plan.outputs))?;
-        let columns = self
-            .plan
-            .outputs
-            .iter()
-            .map(|output| {
-                let values = evaluate(output, &batch)?.into_vector(output.ty, batch.rows);
-                Ok(values.into_owned())
-            })
-            .collect::<Result<_, Problem>>()?;
-        Ok(Batch {
-            rows: batch.rows,
-            columns,
-            ..Batch::default()
-        })
+        outputs(&self.plan.outputs, &batch)
     }
+}
+
+/// A row of the output for each of `batch`.
+pub(super) fn outputs(outputs: &[Expr], batch: &Batch) -> Result<Batch, Problem> {
+    let columns = outputs.iter().map(|output| {
+        let values = evaluate(output, batch)?;
+        Ok(values.into_vector(output.ty, batch.rows).into_owned())
+    });
+    Ok(Batch {
+        rows: batch.rows,
+        columns: columns.collect::<Result<_, Problem>>()?,
+        ..Batch::default()
+    })
 }
 
 /// The groups that HAVING keeps.
@@ -176,11 +176,22 @@ fn surviving(
     Ok(order)
 }
 
-/// One key of ORDER BY with its values, a cell a group.
-struct OrderColumn<'p> {
-    cells: Cells,
+/// One key of ORDER BY with its values, a cell a group or row.
+#[derive(Debug)]
+pub(super) struct OrderColumn<'p> {
+    pub(super) cells: Cells,
     direction: &'p Direction,
     nulls: &'p Nulls,
+}
+
+impl<'p> OrderColumn<'p> {
+    pub(super) fn new(key: &'p OrderKey, budget: &Arc<Budget>) -> Self {
+        Self {
+            cells: Cells::new(key.expr.ty.physical(), budget),
+            direction: &key.direction,
+            nulls: &key.nulls,
+        }
+    }
 }
 
 fn order_columns<'p>(
@@ -192,13 +203,9 @@ fn order_columns<'p>(
     let full = |exceeded| Failure::full(Holder::Order, states.groups, exceeded);
     let mut columns = Vec::new();
     for key in &plan.order {
-        let mut cells = Cells::new(key.expr.ty.physical(), budget);
-        cells.grow(states.groups as usize).map_err(full)?;
-        columns.push(OrderColumn {
-            cells,
-            direction: &key.direction,
-            nulls: &key.nulls,
-        });
+        let mut column = OrderColumn::new(key, budget);
+        column.cells.grow(states.groups as usize).map_err(full)?;
+        columns.push(column);
     }
     if columns.is_empty() {
         return Ok(columns);
@@ -227,7 +234,7 @@ fn fill(
         .try_for_each(|(row, &group)| cells.set(group, &values, row)))
 }
 
-fn by_order(columns: &[OrderColumn<'_>], a: u32, b: u32) -> Ordering {
+pub(super) fn by_order(columns: &[OrderColumn<'_>], a: u32, b: u32) -> Ordering {
     for column in columns {
         let is_null = |group: u32| column.cells.valid.get(group as usize) != Some(&true);
         let ordering = match (is_null(a), is_null(b)) {

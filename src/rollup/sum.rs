@@ -1,10 +1,10 @@
-//! Sums, means and the slope: held exactly, rounded once at the end (SQL.md, Sums and means).
+//! Sums and means: held exactly, rounded once at the end (SQL.md, Sums and means).
 
 use std::sync::Arc;
 
-use super::aggregate::{Fault, Unfit};
+use super::aggregate::Unfit;
 use crate::budget::{Budget, Charge, Charged, Exceeded};
-use crate::value::float_sum::{FloatSum, co_moment, ratio};
+use crate::value::float_sum::FloatSum;
 use crate::value::vector::{Data, Validity, Vector};
 use crate::value::wide_sum::WideSum;
 use crate::value::{Physical, Type, decimal};
@@ -173,113 +173,19 @@ impl DoubleSums {
     }
 }
 
-/// Sums from which the slope of the regression line follows.
-#[derive(Debug)]
-pub(super) struct Slopes {
-    states: Charged<Slope>,
-    heap: Charge,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Slope {
-    rows: u64,
-    x: FloatSum,
-    y: FloatSum,
-    xx: FloatSum,
-    xy: FloatSum,
-}
-
-impl Slope {
-    fn heap_bytes(&self) -> usize {
-        [&self.x, &self.y, &self.xx, &self.xy]
-            .into_iter()
-            .map(FloatSum::heap_bytes)
-            .sum()
-    }
-}
-
-impl Slopes {
-    pub(super) fn new(budget: &Arc<Budget>) -> Self {
-        Self {
-            states: Charged::new(budget),
-            heap: Charge::new(budget),
-        }
-    }
-
-    pub(super) fn grow(&mut self, groups: usize) -> Result<(), Exceeded> {
-        self.states.grow(groups, Slope::default())
-    }
-
-    pub(super) fn add(&mut self, groups: &[u32], y: &Vector, x: &Vector) -> Result<(), Fault> {
-        let (Data::Double(y), Data::Double(x)) = (&y.data, &x.data) else {
-            return Ok(());
-        };
-        let mut heap_bytes = 0;
-        for (&group, (&y, &x)) in groups.iter().zip(y.iter().zip(x)) {
-            // The sums themselves would hold more; what SQL.md promises ends here, and it ends the same in any order.
-            if !(x * x).is_finite() || !(y * y).is_finite() {
-                return Err(Fault::SquareTooLarge);
-            }
-            if let Some(state) = self.states.get_mut(group as usize) {
-                let before = state.heap_bytes();
-                state.rows += 1;
-                state.x.add(x);
-                state.y.add(y);
-                state.xx.add_product(x, x);
-                state.xy.add_product(x, y);
-                heap_bytes += state.heap_bytes() - before;
-            }
-        }
-        Ok(self.heap.add(heap_bytes)?)
-    }
-
-    pub(super) fn merge(
-        &mut self,
-        other: &Self,
-        pairs: impl Iterator<Item = (u32, u32)>,
-    ) -> Result<(), Exceeded> {
-        let mut heap_bytes = 0;
-        for (group, from) in pairs {
-            if let (Some(state), Some(other)) = (
-                self.states.get_mut(group as usize),
-                other.states.get(from as usize),
-            ) {
-                let before = state.heap_bytes();
-                state.rows += other.rows;
-                state.x.merge(&other.x);
-                state.y.merge(&other.y);
-                state.xx.merge(&other.xx);
-                state.xy.merge(&other.xy);
-                heap_bytes += state.heap_bytes() - before;
-            }
-        }
-        self.heap.add(heap_bytes)
-    }
-
-    /// Covariance over the variance of x; NULL where x does not vary, or over no rows.
-    pub(super) fn slopes(&self, groups: &[u32]) -> Result<Vector, Unfit> {
-        finite(states(&self.states, groups).map(|state| {
-            let variance = co_moment(state.rows, &state.x, &state.x, &state.xx).ok_or(Unfit)?;
-            if variance.is_zero() {
-                return Ok(None);
-            }
-            let covariance = co_moment(state.rows, &state.x, &state.y, &state.xy).ok_or(Unfit)?;
-            ratio(&covariance, &variance).map(Some).ok_or(Unfit)
-        }))
-    }
-}
-
-fn states<'a, T>(all: &'a [T], groups: &'a [u32]) -> impl Iterator<Item = &'a T> {
+pub(super) fn states<'a, T>(all: &'a [T], groups: &'a [u32]) -> impl Iterator<Item = &'a T> {
     groups.iter().filter_map(|&group| all.get(group as usize))
 }
 
-fn finite(values: impl Iterator<Item = Result<Option<f64>, Unfit>>) -> Result<Vector, Unfit> {
+pub(super) fn finite(
+    values: impl Iterator<Item = Result<Option<f64>, Unfit>>,
+) -> Result<Vector, Unfit> {
     let values = values.collect::<Result<Vec<_>, _>>()?;
     Ok(doubles(values.into_iter()))
 }
 
 /// DOUBLEs, NULL where there is none.
-fn doubles(values: impl Iterator<Item = Option<f64>>) -> Vector {
+pub(super) fn doubles(values: impl Iterator<Item = Option<f64>>) -> Vector {
     let (data, flags) = values
         .map(|value| (value.unwrap_or_default(), value.is_some()))
         .unzip();

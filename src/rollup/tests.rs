@@ -3,8 +3,10 @@
 
 use super::*;
 use crate::query::Span;
+use crate::query::plan::Statistic::*;
 use crate::query::plan::{
-    Aggregate, AggregateFunction, Direction, Function, Node, Nulls, OrderKey,
+    self, Aggregate, AggregateFunction, Direction, Fraction, Function, Node, Nulls, OrderKey,
+    QuantileKind,
 };
 use crate::value::{Type, Value};
 
@@ -46,6 +48,7 @@ fn aggregate(function: AggregateFunction, args: Vec<Expr>, ty: Type) -> Aggregat
     Aggregate {
         function,
         args,
+        distinct: false,
         filter: None,
         ty,
         span: Span { start: 3, end: 8 },
@@ -65,6 +68,7 @@ fn plan(keys: Vec<Expr>, aggregates: Vec<Aggregate>) -> Groups {
         having: None,
         order: Vec::new(),
         limit: None,
+        distinct: None,
     }
 }
 
@@ -209,7 +213,42 @@ fn every_aggregate() -> Vec<Aggregate> {
     };
     for x in [3, 7] {
         let args = vec![col(5, DOUBLE), as_double(x)];
-        all.push(aggregate(RegrSlope, args, DOUBLE));
+        all.push(aggregate(Statistic(RegrSlope), args, DOUBLE));
+    }
+    for (at, sum) in [(3, HUGEINT), (4, WIDE), (5, DOUBLE), (7, WIDE)] {
+        for (function, ty) in [(Count, BIGINT), (Sum, sum), (Avg, DOUBLE)] {
+            all.push(Aggregate {
+                distinct: true,
+                ..aggregate(function, vec![col(at, TYPES[at])], ty)
+            });
+        }
+        for of in [VarSamp, VarPop, StddevSamp, StddevPop] {
+            all.push(aggregate(Statistic(of), vec![col(at, TYPES[at])], DOUBLE));
+        }
+        for of in [CovarSamp, CovarPop, Corr, RegrSlope, RegrIntercept, RegrR2] {
+            let args = vec![col(at, TYPES[at]), col(5, DOUBLE)];
+            all.push(aggregate(Statistic(of), args, DOUBLE));
+        }
+    }
+    let fraction = Fraction {
+        numerator: 37,
+        scale: 2,
+    };
+    for (at, ty) in columns() {
+        let kind = QuantileKind::Discrete;
+        let disc = Quantile(plan::Quantile { kind, fraction });
+        all.push(aggregate(disc, vec![col(at, ty)], ty));
+        let kind = QuantileKind::Continuous;
+        let cont = Quantile(plan::Quantile { kind, fraction });
+        match ty {
+            Type::Boolean | Type::Varchar => {}
+            Type::Decimal { .. } | Type::Timestamp => {
+                all.push(aggregate(cont, vec![col(at, ty)], ty));
+            }
+            Type::BigInt | Type::HugeInt | Type::Double => {
+                all.push(aggregate(cont, vec![col(at, ty)], DOUBLE));
+            }
+        }
     }
     let mut filtered: Vec<_> = all.iter().step_by(3).cloned().collect();
     for call in &mut filtered {
@@ -217,6 +256,131 @@ fn every_aggregate() -> Vec<Aggregate> {
     }
     all.extend(filtered);
     all
+}
+
+#[test]
+fn the_first_rows_of_an_order_are_the_same_however_they_came() {
+    let mut numbers = Numbers(5);
+    let keys = [
+        (3, BIGINT, Direction::Descending),
+        (0, VARCHAR, Direction::Ascending),
+    ];
+    let rows: Vec<_> = (0..3_000_u64)
+        .map(|at| (at * 10, random_row(&mut numbers)))
+        .collect();
+    for limit in [0, 1, 7, 2_999, 3_000, 5_000] {
+        let plan = plan::Rows {
+            outputs: vec![col(6, VARCHAR), col(3, BIGINT)],
+            order: keys
+                .map(|(at, ty, direction)| OrderKey {
+                    expr: col(at, ty),
+                    direction,
+                    nulls: Nulls::Last,
+                })
+                .to_vec(),
+            limit: Some(limit),
+        };
+        let first = |parts: usize| {
+            let mut tops = (0..parts).map(|part| {
+                let mut top = Top::new(&plan, unlimited());
+                let rows: Vec<_> = rows.iter().skip(part).step_by(parts).cloned().collect();
+                for chunk in rows.chunks(97).rev() {
+                    top.add(&batch(&TYPES, chunk)).unwrap();
+                }
+                top
+            });
+            let mut first = tops.next().unwrap();
+            tops.for_each(|other| first.merge(other).unwrap());
+            let mut ordered = first.finish().unwrap();
+            let mut found = Vec::new();
+            while let Some(batch) = ordered.next_batch().unwrap() {
+                found.extend((0..batch.rows).map(|row| {
+                    let columns = batch.columns.iter();
+                    columns.map(|column| column.value(row)).collect::<Vec<_>>()
+                }));
+            }
+            found
+        };
+        let mut want: Vec<_> = rows.iter().map(|(_, row)| row).collect();
+        // Stable: ties stay in the order of the input.
+        want.sort_by(|a, b| {
+            let descending = in_order(&a[3], &b[3], Direction::Descending);
+            descending.then_with(|| in_order(&a[0], &b[0], Direction::Ascending))
+        });
+        let want: Vec<_> = want
+            .into_iter()
+            .take(usize::try_from(limit).unwrap())
+            .map(|row| vec![row[6].clone(), row[3].clone()])
+            .collect();
+        for parts in [1, 2, 5] {
+            assert_eq!(first(parts), want, "LIMIT {limit}, {parts} parts");
+        }
+    }
+}
+
+/// NULLs last.
+fn in_order(a: &Value, b: &Value, direction: Direction) -> std::cmp::Ordering {
+    let ordering = match (a, b) {
+        (Value::Int(a), Value::Int(b)) => a.cmp(b),
+        (Value::Text(a), Value::Text(b)) => a.cmp(b),
+        (a, b) => return (*a == NULL).cmp(&(*b == NULL)),
+    };
+    match direction {
+        Direction::Ascending => ordering,
+        Direction::Descending => ordering.reverse(),
+    }
+}
+
+/// What `median` and its kind make of four values whose exact results are known.
+#[test]
+#[rustfmt::skip]
+fn quantiles_are_exact() {
+    let quantile = |kind, numerator, scale| {
+        let fraction = Fraction { numerator, scale };
+        AggregateFunction::Quantile(plan::Quantile { kind, fraction })
+    };
+    let (cont, disc) = (QuantileKind::Continuous, QuantileKind::Discrete);
+    let big = |value: i64| int(9_007_199_254_740_993 + value);
+    for (name, ty, result, values, function, want) in [
+        ("median of integers", BIGINT, DOUBLE, vec![int(4), int(1), int(2), int(3)], quantile(cont, 5, 1), Value::Double(2.5)),
+        ("past 2^53", BIGINT, DOUBLE, vec![big(0), big(2)], quantile(cont, 5, 1), Value::Double(9_007_199_254_740_994.0)),
+        ("first", BIGINT, BIGINT, vec![int(4), int(1)], quantile(disc, 0, 0), int(1)),
+        ("last", BIGINT, BIGINT, vec![int(4), int(1)], quantile(disc, 1, 0), int(4)),
+        ("0.07 of 100 is the seventh", BIGINT, BIGINT, (1..=100).map(int).collect(), quantile(disc, 7, 2), int(7)),
+        ("just past it", BIGINT, BIGINT, (1..=100).map(int).collect(), quantile(disc, 71, 3), int(8)),
+        ("a time rounds half away", Type::Timestamp, Type::Timestamp, vec![int(-2), int(-1)], quantile(cont, 5, 1), int(-2)),
+        ("nothing", BIGINT, DOUBLE, vec![NULL, NULL], quantile(cont, 5, 1), NULL),
+        ("nothing that is a value", BIGINT, BIGINT, vec![NULL], quantile(disc, 5, 1), NULL),
+        ("a text", VARCHAR, VARCHAR, vec![txt("b"), txt("a"), txt("c")], quantile(disc, 5, 1), txt("b")),
+        ("doubles", DOUBLE, DOUBLE, vec![Value::Double(0.1), Value::Double(0.2)], quantile(cont, 5, 1), Value::Double(0.15000000000000002)),
+    ] {
+        let plan = plan(vec![], vec![aggregate(function, vec![col(0, ty)], result)]);
+        let rows: Vec<_> = (0..).zip(values.into_iter().map(|value| vec![value])).collect();
+        let rows = roll(&plan, &[batch(&[ty], &rows)]).unwrap();
+        assert_eq!(rows, vec![vec![want]], "{name}");
+    }
+}
+
+/// A mean of 1e9 with a deviation of 1e-3: the sums cancel, and no digit is lost.
+#[test]
+fn spread_does_not_cancel() {
+    let ty = Type::Decimal {
+        precision: 13,
+        scale: 3,
+    };
+    let calls = [VarSamp, VarPop, StddevSamp]
+        .map(|of| aggregate(AggregateFunction::Statistic(of), vec![col(0, ty)], DOUBLE));
+    let plan = plan(vec![], calls.to_vec());
+    let values = [
+        1_000_000_000_001,
+        1_000_000_000_002,
+        1_000_000_000_003,
+        1_000_000_000_004,
+    ];
+    let rows: Vec<_> = (0..).zip(values.map(|value| vec![int(value)])).collect();
+    let rows = roll(&plan, &[batch(&[ty], &rows)]).unwrap();
+    let want = [1.6666666666666667e-6, 1.25e-6, 0.0012909944487358056];
+    assert_eq!(rows, vec![want.map(Value::Double).to_vec()]);
 }
 
 #[test]
@@ -363,7 +527,7 @@ fn aggregates_over_few_rows() {
         ),
         (
             "regr_slope",
-            RegrSlope,
+            Statistic(RegrSlope),
             vec![col(2, DOUBLE), x()],
             DOUBLE,
             Value::Double(-0.5),
@@ -371,7 +535,7 @@ fn aggregates_over_few_rows() {
         ),
         (
             "regr_slope of a constant x",
-            RegrSlope,
+            Statistic(RegrSlope),
             vec![x(), constant(Value::Double(2.0), DOUBLE)],
             DOUBLE,
             NULL,
@@ -414,7 +578,11 @@ fn regr_slope_does_not_cancel() {
     let args = vec![col(0, DOUBLE), col(1, DOUBLE)];
     let plan = plan(
         vec![],
-        vec![aggregate(AggregateFunction::RegrSlope, args, DOUBLE)],
+        vec![aggregate(
+            AggregateFunction::Statistic(RegrSlope),
+            args,
+            DOUBLE,
+        )],
     );
     let types = [DOUBLE, DOUBLE];
     assert_eq!(

@@ -20,6 +20,43 @@ pub struct FloatSum {
     full: Option<Box<Accumulator>>,
 }
 
+/// A double or an integer, exactly, as a sum of at most three terms.
+#[derive(Clone, Copy, Debug)]
+pub struct Number {
+    /// Those past the first are zero for all but wide integers.
+    terms: [Term; 3],
+}
+
+impl Number {
+    /// Of a finite double.
+    #[must_use]
+    #[inline]
+    pub fn of_double(value: f64) -> Self {
+        Self {
+            terms: [Term::of(value), Term::ZERO, Term::ZERO],
+        }
+    }
+
+    /// Of an integer, which need be no double: limbs of 53 bits.
+    #[must_use]
+    #[inline]
+    pub fn of_integer(value: i128) -> Self {
+        const LIMB_BITS: i32 = f64::MANTISSA_DIGITS as i32;
+        let limb = |number: i32| Term {
+            negative: value < 0,
+            magnitude: (value.unsigned_abs() >> (number * LIMB_BITS)) & ((1 << LIMB_BITS) - 1),
+            exponent: number * LIMB_BITS,
+        };
+        Self {
+            terms: [limb(0), limb(1), limb(2)],
+        }
+    }
+
+    fn terms(&self) -> impl Iterator<Item = Term> {
+        self.terms.into_iter().filter(|term| term.magnitude != 0)
+    }
+}
+
 /// A number that a sum adds: ±`magnitude` · 2^`exponent`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Term {
@@ -43,6 +80,22 @@ impl FloatSum {
     #[inline]
     pub fn add_product(&mut self, left: f64, right: f64) {
         self.add_term(Term::of_product(left, right));
+    }
+
+    /// Adds a number.
+    #[inline]
+    pub fn add_number(&mut self, number: &Number) {
+        number.terms().for_each(|term| self.add_term(term));
+    }
+
+    /// Adds the exact product of two numbers.
+    #[inline]
+    pub fn add_number_product(&mut self, left: &Number, right: &Number) {
+        for left in left.terms() {
+            right
+                .terms()
+                .for_each(|right| self.add_term(left.times(right)));
+        }
     }
 
     #[inline]
@@ -83,6 +136,33 @@ impl FloatSum {
         let (negative, digits) = self.digits(count)?;
         let magnitude = assemble(digits.bits, digits.exponent)?;
         Some(if negative { -magnitude } else { magnitude })
+    }
+
+    /// The number one.
+    #[must_use]
+    pub fn one() -> Self {
+        let mut one = Self::default();
+        one.add(1.0);
+        one
+    }
+
+    fn of(full: Accumulator) -> Self {
+        Self {
+            full: Some(Box::new(full)),
+            ..Self::default()
+        }
+    }
+
+    /// The sum times `factor` and 10^`power`, exactly.
+    #[must_use]
+    pub fn times(&self, factor: u64, power: u32) -> Self {
+        const CHUNK: u32 = 19;
+        let mut full = self.widened();
+        full.multiply(factor);
+        for chunk in (0..power).step_by(CHUNK as usize) {
+            full.multiply(10_u64.pow((power - chunk).min(CHUNK)));
+        }
+        Self::of(full)
     }
 
     /// Whether the sum is exactly zero.
@@ -248,21 +328,42 @@ pub fn co_moment(
             total.add(Term::of_product(-x, y));
         }
     }
-    Some(FloatSum {
-        full: Some(Box::new(total)),
-        ..FloatSum::default()
-    })
+    Some(FloatSum::of(total))
+}
+
+/// left · right − other_left · other_right of sums, exactly; `None` where one of them is past the largest double.
+#[must_use]
+pub fn product_difference(
+    [left, right]: [&FloatSum; 2],
+    [other_left, other_right]: [&FloatSum; 2],
+) -> Option<FloatSum> {
+    let mut total = Accumulator::default();
+    for (left, right, sign) in [(left, right, 1.0), (other_left, other_right, -1.0)] {
+        let right = right.parts()?;
+        for one in left.parts()? {
+            for &other in &right {
+                total.add(Term::of_product(sign * one, other));
+            }
+        }
+    }
+    Some(FloatSum::of(total))
 }
 
 /// The quotient of two sums, within one unit in the last place; `None` where the divisor is zero or the quotient past
 /// the largest double.
 #[must_use]
 pub fn ratio(dividend: &FloatSum, divisor: &FloatSum) -> Option<f64> {
-    let (dividend_negative, dividend) = dividend.digits(1)?;
-    let (divisor_negative, divisor) = divisor.digits(1)?;
-    let leading = |digits: Digits| U256::from(u128::from(digits.bits));
-    let quotient = Digits::of_ratio(leading(dividend), leading(divisor))?;
-    let exponent = quotient.exponent + dividend.exponent - divisor.exponent;
+    let one = FloatSum::one();
+    product_ratio([dividend, &one], [divisor, &one])
+}
+
+/// The quotient of two products of sums, likewise.
+#[must_use]
+pub fn product_ratio(dividends: [&FloatSum; 2], divisors: [&FloatSum; 2]) -> Option<f64> {
+    let (dividend_negative, dividend, dividend_exponent) = leading_product(dividends)?;
+    let (divisor_negative, divisor, divisor_exponent) = leading_product(divisors)?;
+    let quotient = Digits::of_ratio(dividend, divisor)?;
+    let exponent = quotient.exponent + dividend_exponent - divisor_exponent;
     let magnitude = assemble(quotient.bits, exponent)?;
     Some(
         if dividend_negative == divisor_negative || magnitude == 0.0 {
@@ -273,7 +374,22 @@ pub fn ratio(dividend: &FloatSum, divisor: &FloatSum) -> Option<f64> {
     )
 }
 
+/// Sign, leading bits and exponent of a product.
+fn leading_product([left, right]: [&FloatSum; 2]) -> Option<(bool, U256, i32)> {
+    let (left_negative, left) = left.digits(1)?;
+    let (right_negative, right) = right.digits(1)?;
+    let bits = U256::product(u128::from(left.bits), u128::from(right.bits));
+    let exponent = left.exponent + right.exponent;
+    Some((left_negative != right_negative, bits, exponent))
+}
+
 impl Term {
+    const ZERO: Self = Self {
+        negative: false,
+        magnitude: 0,
+        exponent: 0,
+    };
+
     /// Of a finite double.
     #[inline]
     fn of(value: f64) -> Self {
@@ -292,11 +408,16 @@ impl Term {
 
     #[inline]
     fn of_product(left: f64, right: f64) -> Self {
-        let (left, right) = (Self::of(left), Self::of(right));
+        Self::of(left).times(Self::of(right))
+    }
+
+    /// The product of two terms of at most 53 bits each.
+    #[inline]
+    fn times(self, other: Self) -> Self {
         Self {
-            negative: left.negative != right.negative,
-            magnitude: left.magnitude * right.magnitude,
-            exponent: left.exponent + right.exponent,
+            negative: self.negative != other.negative,
+            magnitude: self.magnitude * other.magnitude,
+            exponent: self.exponent + other.exponent,
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod double;
 mod fault;
 pub mod float_sum;
 pub mod integer;
+pub mod interpolate;
 mod numeral;
 pub mod quotient;
 #[cfg(test)]

@@ -177,16 +177,16 @@ impl Work<'_> {
         }
     }
 
-    /// Merges what the workers gathered, and writes the result of a grouped query.
+    /// Merges what the workers gathered, and writes the rows of it.
     fn groups(&self, workers: Vec<Worker<'_>>, outputs: &mut Outputs) -> Result<()> {
-        let mut rollups = workers.into_iter().filter_map(Worker::into_rollup);
-        let Some(mut whole) = rollups.next() else {
+        let mut states = workers.into_iter().filter_map(Worker::into_state);
+        let Some(mut whole) = states.next() else {
             return Ok(());
         };
         let lift = |failure| fold::lift_rollup(self.query, failure);
-        for rollup in rollups {
+        for state in states {
             self.context.stop.check()?;
-            whole.merge(rollup).map_err(lift)?;
+            whole.merge(state).map_err(lift)?;
         }
         let mut results = whole.finish().map_err(lift)?;
         while let Some(batch) = results

@@ -16,7 +16,7 @@ use crate::limits;
 use crate::query::Problem;
 use crate::query::eval::{self, Kept};
 use crate::query::plan::{Expr, Plan, Shape};
-use crate::rollup::{self, Rollup};
+use crate::rollup::{self, State};
 use crate::value::column::Column;
 use crate::value::vector::{Batch, Data, Vector};
 
@@ -167,7 +167,7 @@ pub(super) struct Task {
 
 /// Where the records that are used go.
 enum Sink<'run> {
-    Groups(Box<Rollup<'run>>),
+    State(Box<State<'run>>),
     Rows(&'run [Expr], Encoder),
 }
 
@@ -195,22 +195,28 @@ impl Task {
         outputs::encoder(self.output_format, &self.plan.outputs)
     }
 
-    /// LIMIT of a row-wise query.
+    /// The outputs of a row-wise query.
+    fn row_outputs(&self) -> &[Expr] {
+        match &self.plan.shape {
+            Shape::Rows(rows) => &rows.outputs,
+            Shape::Groups(_) => &[],
+        }
+    }
+
+    /// LIMIT of a query whose rows go out as they come.
     pub(super) fn rows_limit(&self) -> Option<u64> {
         match &self.plan.shape {
-            Shape::Rows(rows) => rows.limit,
-            Shape::Groups(_) => None,
+            Shape::Rows(rows) if rows.order.is_empty() => rows.limit,
+            Shape::Rows(_) | Shape::Groups(_) => None,
         }
     }
 }
 
 impl<'run> Worker<'run> {
     pub(super) fn new(task: &'run Task) -> Self {
-        let sink = match &task.plan.shape {
-            Shape::Groups(groups) => {
-                Sink::Groups(Box::new(Rollup::new(groups, Arc::clone(&task.budget))))
-            }
-            Shape::Rows(rows) => Sink::Rows(&rows.outputs, task.encoder()),
+        let sink = match State::new(&task.plan.shape, &task.budget) {
+            Some(state) => Sink::State(Box::new(state)),
+            None => Sink::Rows(task.row_outputs(), task.encoder()),
         };
         let decoder = task
             .format
@@ -278,9 +284,9 @@ impl<'run> Worker<'run> {
     }
 
     /// The state that this worker gathered; `None` for a row-wise query.
-    pub(super) fn into_rollup(self) -> Option<Rollup<'run>> {
+    pub(super) fn into_state(self) -> Option<State<'run>> {
         match self.sink {
-            Sink::Groups(rollup) => Some(*rollup),
+            Sink::State(state) => Some(*state),
             Sink::Rows(..) => None,
         }
     }
@@ -479,7 +485,7 @@ impl Sink<'_> {
     /// Takes the records that are used; rows of a row-wise query are appended to `rows`.
     fn take(&mut self, batch: &Batch, rows: &mut Vec<u8>) -> Result<(), Halt> {
         match self {
-            Sink::Groups(rollup) => rollup.add(batch).map_err(Halt::Rollup),
+            Sink::State(state) => state.add(batch).map_err(Halt::Rollup),
             Sink::Rows(outputs, encoder) => {
                 let columns = outputs
                     .iter()

@@ -1,29 +1,36 @@
 //! Aggregate calls: where they may stand, what they take, what they give.
 
-use super::super::ast::Call;
-use super::super::plan::{Aggregate, AggregateFunction, Expr, Node};
+use super::super::ast::{self, Call};
+use super::super::functions::{Entry, Rule};
+use super::super::plan::{
+    Aggregate, AggregateFunction, Expr, Fraction, Node, Quantile, QuantileKind,
+};
 use super::super::{Problem, Span};
-use super::{Binder, Clause};
-use crate::value::{Type, WIDE_DIGITS};
+use super::{Binder, Clause, literals};
+use crate::value::{Type, WIDE_DIGITS, decimal};
 
 impl Binder<'_> {
-    /// A call of `function`: the column that will hold its result.
+    /// A call of `function`, by the table's `entry`: the column that will hold its result.
     pub(super) fn aggregate(
         &mut self,
+        entry: &Entry,
         function: AggregateFunction,
         call: &Call,
         span: Span,
     ) -> Result<Expr, Problem> {
         self.allow_aggregate(call.name.span)?;
-        if let Some(distinct) = call.distinct {
-            return Err(distinct_inside(function, distinct));
+        let (mut function, mut written) = (function, call.args.as_slice());
+        if let (AggregateFunction::Quantile(quantile), [arg, fraction @ ..]) = (function, written) {
+            // The fraction is part of the function.
+            function = AggregateFunction::Quantile(self.quantile(quantile, fraction.first())?);
+            written = std::slice::from_ref(arg);
+        }
+        if function == AggregateFunction::Count && written.is_empty() {
+            function = AggregateFunction::CountStar;
         }
         self.inside = Some(span);
-        let args = call
-            .args
-            .iter()
-            .map(|arg| self.expr(arg))
-            .collect::<Result<Vec<_>, _>>()?;
+        let args = written.iter().map(|arg| self.expr(arg));
+        let args = args.collect::<Result<Vec<_>, _>>()?;
         let filter = match &call.filter {
             None => None,
             Some(filter) => {
@@ -32,16 +39,14 @@ impl Binder<'_> {
             }
         };
         self.inside = None;
-        let counts_rows = function == AggregateFunction::Count && args.is_empty();
-        let function = if counts_rows {
-            AggregateFunction::CountStar
-        } else {
-            function
-        };
-        let (args, ty) = self.aggregate_types(function, args)?;
+        if let Some(distinct) = call.distinct {
+            allow_distinct(function, distinct)?;
+        }
+        let (args, ty) = self.aggregate_types(entry, function, args)?;
         let aggregate = Aggregate {
             function,
             args,
+            distinct: call.distinct.is_some(),
             filter,
             ty,
             span,
@@ -51,6 +56,38 @@ impl Binder<'_> {
             ty,
             span,
         })
+    }
+
+    /// The quantile with its fraction, where one is written.
+    fn quantile(
+        &mut self,
+        quantile: Quantile,
+        fraction: Option<&ast::Expr>,
+    ) -> Result<Quantile, Problem> {
+        let Some(written) = fraction else {
+            return Ok(quantile);
+        };
+        let expr = self.expr(written)?;
+        let scale = expr.ty.scale().unwrap_or_default();
+        let one = decimal::pow10(scale.into()).unwrap_or_default();
+        let numerator = literals::constant_of(&expr)
+            .filter(|value| scale <= Fraction::DIGITS && (0..=one).contains(value))
+            .and_then(|value| u64::try_from(value).ok());
+        match numerator {
+            Some(numerator) => Ok(Quantile {
+                fraction: Fraction { numerator, scale },
+                ..quantile
+            }),
+            None => Err(Problem::new(
+                written.span,
+                format!(
+                    "a constant fraction from 0 to 1, of at most {} digits after the point",
+                    Fraction::DIGITS
+                ),
+                written.span.shown(self.text),
+                "write it as a decimal, as in 0.95",
+            )),
+        }
     }
 
     /// The number of the call, the same for one that is there already.
@@ -96,12 +133,20 @@ impl Binder<'_> {
     /// The arguments as `function` takes them, and the type of its result.
     fn aggregate_types(
         &self,
+        entry: &Entry,
         function: AggregateFunction,
         mut args: Vec<Expr>,
     ) -> Result<(Vec<Expr>, Type), Problem> {
         let first = args.first().map_or(Type::BigInt, |arg| arg.ty);
         let ty = match function {
             AggregateFunction::CountStar | AggregateFunction::Count => Type::BigInt,
+            AggregateFunction::Min | AggregateFunction::Max
+                if matches!(entry.rule, Rule::Truths(_)) =>
+            {
+                let condition = |arg| self.boolean(arg, entry.name);
+                args = args.into_iter().map(condition).collect::<Result<_, _>>()?;
+                Type::Boolean
+            }
             AggregateFunction::Min
             | AggregateFunction::Max
             | AggregateFunction::ArgMin
@@ -127,14 +172,40 @@ impl Binder<'_> {
                 self.summable(&args, "avg")?;
                 Type::Double
             }
-            AggregateFunction::RegrSlope => {
-                for arg in &mut args {
-                    self.double(arg, "regr_slope")?;
+            AggregateFunction::Statistic(_) => {
+                for arg in &args {
+                    self.numeric(arg, entry.name)?;
                 }
                 Type::Double
             }
+            AggregateFunction::Quantile(quantile) => {
+                self.quantile_type(quantile.kind, &args, entry.name)?
+            }
         };
         Ok((args, ty))
+    }
+
+    /// Between two values there is something for numbers and times only.
+    fn quantile_type(
+        &self,
+        kind: QuantileKind,
+        args: &[Expr],
+        name: &str,
+    ) -> Result<Type, Problem> {
+        let Some(arg) = args.first() else {
+            return Ok(Type::Double);
+        };
+        match (kind, arg.ty) {
+            (QuantileKind::Discrete, ty) => Ok(ty),
+            (_, Type::BigInt | Type::HugeInt | Type::Double) => Ok(Type::Double),
+            (_, Type::Decimal { .. } | Type::Timestamp) => Ok(arg.ty),
+            (_, Type::Varchar | Type::Boolean) => Err(Problem::new(
+                arg.span,
+                format!("a number or a TIMESTAMP in {name}"),
+                self.shown_with_type(arg),
+                format!("write quantile_disc({}, 0.5)", self.shown(arg)),
+            )),
+        }
     }
 
     /// Refuses what has no sum.
@@ -158,27 +229,22 @@ impl Binder<'_> {
     }
 }
 
-fn distinct_inside(function: AggregateFunction, span: Span) -> Problem {
+fn allow_distinct(function: AggregateFunction, span: Span) -> Result<(), Problem> {
     match function {
-        AggregateFunction::Count
-        | AggregateFunction::CountStar
-        | AggregateFunction::Sum
-        | AggregateFunction::Avg => Problem::not_built(
-            span,
-            "DISTINCT inside an aggregate",
-            "group by the value in a run of its own",
-        ),
-        AggregateFunction::Min
+        AggregateFunction::Count | AggregateFunction::Sum | AggregateFunction::Avg => Ok(()),
+        AggregateFunction::CountStar
+        | AggregateFunction::Min
         | AggregateFunction::Max
         | AggregateFunction::ArgMin
         | AggregateFunction::ArgMax
         | AggregateFunction::First
         | AggregateFunction::Last
-        | AggregateFunction::RegrSlope => Problem::new(
+        | AggregateFunction::Statistic(_)
+        | AggregateFunction::Quantile(_) => Err(Problem::new(
             span,
             "DISTINCT in count, sum and avg only",
             "DISTINCT",
             "leave it out",
-        ),
+        )),
     }
 }

@@ -28,10 +28,6 @@ impl Binder<'_> {
                 advice,
             ));
         };
-        if let Rule::NotBuilt(_) = entry.rule {
-            let advice = "it is part of the language: compute it outside for now";
-            return Err(Problem::not_built(name.span, entry.name, advice));
-        }
         if let Rule::Instead(advice) = entry.rule {
             let found = name.span.shown(self.text);
             return Err(Problem::new(
@@ -42,8 +38,8 @@ impl Binder<'_> {
             ));
         }
         arity(entry, call, span)?;
-        if let Rule::Aggregate(function) = entry.rule {
-            return self.aggregate(function, call, span);
+        if let Rule::Aggregate(function) | Rule::Truths(function) = entry.rule {
+            return self.aggregate(entry, function, call, span);
         }
         if let Some(filter) = &call.filter {
             return Err(Problem::new(

@@ -6,12 +6,8 @@ use super::super::plan::{Expr, Groups, Node};
 use super::{Binder, Grouping};
 
 impl Binder<'_> {
-    /// The parts, counted in keys and aggregates.
-    pub(super) fn groups(
-        &mut self,
-        select: &Select,
-        mut grouping: Grouping,
-    ) -> Result<Groups, Problem> {
+    /// Refuses `*` where rows are grouped.
+    pub(super) fn no_star(&self, select: &Select) -> Result<(), Problem> {
         for item in &select.items {
             if let Item::Star(span) = item {
                 let advice = "name the keys and aggregates that you want";
@@ -23,6 +19,11 @@ impl Binder<'_> {
                 ));
             }
         }
+        Ok(())
+    }
+
+    /// The parts, counted in keys and aggregates.
+    pub(super) fn groups(&mut self, mut grouping: Grouping) -> Result<Groups, Problem> {
         let order = grouping.order.iter_mut().map(|key| &mut key.expr);
         for expr in grouping
             .outputs
@@ -38,7 +39,8 @@ impl Binder<'_> {
             having: grouping.having,
             outputs: grouping.outputs,
             order: grouping.order,
-            limit: select.limit,
+            limit: grouping.limit,
+            distinct: None,
         })
     }
 

@@ -16,9 +16,9 @@ mod types;
 
 use super::ast::{self, GroupBy, Item, Select};
 use super::eval::columns_read;
-use super::plan::{Aggregate, Expr, Node, OrderKey, Output, Plan, Rows, Shape};
+use super::plan::{Aggregate, Expr, Groups, Node, OrderKey, Output, Plan, Rows, Shape};
 use super::{Problem, Span, same_name};
-use crate::limits::{EXPRESSION_HEIGHT, EXPRESSION_NODES};
+use crate::limits::{EXPRESSION_HEIGHT, EXPRESSION_NODES, ORDERED_ROWS};
 use crate::value::column::Column;
 use names::Alias;
 
@@ -26,13 +26,6 @@ use names::Alias;
 ///
 /// Errors: the first problem of names or types, by clause: SELECT, WHERE, GROUP BY, HAVING, ORDER BY.
 pub(super) fn check(select: &Select, text: &str, columns: &[Column]) -> Result<Plan, Problem> {
-    if let Some(span) = select.distinct {
-        return Err(Problem::not_built(
-            span,
-            "SELECT DISTINCT",
-            "write GROUP BY ALL",
-        ));
-    }
     let mut binder = Binder::new(text, columns);
     let items = binder.items(&select.items)?;
     let filter = binder.condition(select.filter.as_ref(), Clause::Where)?;
@@ -40,40 +33,49 @@ pub(super) fn check(select: &Select, text: &str, columns: &[Column]) -> Result<P
     let having = binder.condition(select.having.as_ref(), Clause::Having)?;
     let order = binder.order(&select.order_by, &items)?;
     let grouped = keys.is_some() || having.is_some() || !binder.aggregates.is_empty();
-    let shown = items.iter().map(|item| item.expr.clone()).collect();
+    let outputs: Vec<Expr> = items.iter().map(|item| item.expr.clone()).collect();
+    let limit = select.limit;
+    let grouping = |keys, order, limit| Grouping {
+        keys,
+        having,
+        outputs: outputs.clone(),
+        order,
+        limit,
+    };
+    let shape = match (select.distinct, grouped) {
+        (None, true) => {
+            binder.no_star(select)?;
+            Shape::Groups(binder.groups(grouping(keys.unwrap_or_default(), order, limit))?)
+        }
+        (None, false) => Shape::Rows(binder.rows(select, outputs, order)?),
+        (Some(_), true) => {
+            binder.no_star(select)?;
+            let keys = keys.unwrap_or_default();
+            let distinct = binder.distinct(&outputs, order, limit)?;
+            let mut groups = binder.groups(grouping(keys, Vec::new(), None))?;
+            groups.distinct = Some(Box::new(distinct));
+            Shape::Groups(groups)
+        }
+        // Each row is a group of all that it shows.
+        (Some(_), false) => {
+            let mut keys: Vec<Expr> = Vec::new();
+            for output in &outputs {
+                if !keys.contains(output) {
+                    keys.push(binder.copy(output)?);
+                }
+            }
+            binder.of_outputs(&outputs, &order)?;
+            Shape::Groups(binder.groups(grouping(keys, order, limit))?)
+        }
+    };
     let mut plan = Plan {
         columns: Vec::new(),
         filter,
-        shape: if grouped {
-            let grouping = Grouping {
-                keys: keys.unwrap_or_default(),
-                having,
-                outputs: shown,
-                order,
-            };
-            Shape::Groups(binder.groups(select, grouping)?)
-        } else {
-            Shape::Rows(rows(select, shown)?)
-        },
+        shape,
         outputs: items.into_iter().map(Checked::output).collect(),
     };
     number_columns(&mut plan, columns);
     Ok(plan)
-}
-
-fn rows(select: &Select, outputs: Vec<Expr>) -> Result<Rows, Problem> {
-    if let Some(first) = select.order_by.first() {
-        let advice = "leave it out: rows keep the order of the input; or group them";
-        return Err(Problem::not_built(
-            first.expr.span,
-            "ORDER BY in a query without groups",
-            advice,
-        ));
-    }
-    Ok(Rows {
-        outputs,
-        limit: select.limit,
-    })
 }
 
 /// A grouped query's parts, still over the input's columns.
@@ -82,6 +84,7 @@ struct Grouping {
     having: Option<Expr>,
     outputs: Vec<Expr>,
     order: Vec<OrderKey>,
+    limit: Option<u64>,
 }
 
 /// An item of SELECT, checked.
@@ -312,6 +315,80 @@ impl<'a> Binder<'a> {
         self.expr(expr)
     }
 
+    /// A query without groups.
+    fn rows(
+        &self,
+        select: &Select,
+        outputs: Vec<Expr>,
+        order: Vec<OrderKey>,
+    ) -> Result<Rows, Problem> {
+        let most = u64::from(ORDERED_ROWS);
+        if let Some(first) = select.order_by.first()
+            && select.limit.is_none_or(|limit| limit > most)
+        {
+            let found = match select.limit {
+                None => "no LIMIT".to_owned(),
+                Some(limit) => format!("LIMIT {limit}"),
+            };
+            return Err(Problem::new(
+                first.expr.span,
+                format!("a LIMIT of at most {most} after ORDER BY in a query without groups"),
+                found,
+                "rows that are ordered are held in memory; without ORDER BY they keep the order of the input",
+            ));
+        }
+        Ok(Rows {
+            outputs,
+            order,
+            limit: select.limit,
+        })
+    }
+
+    /// SELECT DISTINCT over what groups show: groups whose keys are the outputs.
+    fn distinct(
+        &self,
+        outputs: &[Expr],
+        order: Vec<OrderKey>,
+        limit: Option<u64>,
+    ) -> Result<Groups, Problem> {
+        let places = self.of_outputs(outputs, &order)?;
+        let column = |index: usize, expr: &Expr| Expr {
+            node: Node::Column(index),
+            ..expr.clone()
+        };
+        let columns = || outputs.iter().enumerate();
+        let columns = || columns().map(|(index, expr)| column(index, expr));
+        let order = order.into_iter().zip(places).map(|(key, place)| OrderKey {
+            expr: column(place, &key.expr),
+            ..key
+        });
+        Ok(Groups {
+            keys: columns().collect(),
+            aggregates: Vec::new(),
+            having: None,
+            outputs: columns().collect(),
+            order: order.collect(),
+            limit,
+            distinct: None,
+        })
+    }
+
+    /// The output that each key of ORDER BY is, as SELECT DISTINCT wants it.
+    fn of_outputs(&self, outputs: &[Expr], order: &[OrderKey]) -> Result<Vec<usize>, Problem> {
+        let place = |key: &OrderKey| {
+            let place = outputs.iter().position(|output| *output == key.expr);
+            place.ok_or_else(|| {
+                Problem::new(
+                    key.expr.span,
+                    "an output column in ORDER BY after SELECT DISTINCT",
+                    self.shown(&key.expr),
+                    "select it too, or write GROUP BY",
+                )
+            })
+        };
+        order.iter().map(place).collect()
+    }
+
     /// The item that a bare number in GROUP BY or ORDER BY means.
     fn position<'i>(
         &self,
@@ -443,7 +520,10 @@ fn number_columns(plan: &mut Plan, columns: &[Column]) {
 fn over_columns(plan: &mut Plan) -> Vec<&mut Expr> {
     let mut exprs: Vec<&mut Expr> = plan.filter.iter_mut().collect();
     match &mut plan.shape {
-        Shape::Rows(rows) => exprs.extend(&mut rows.outputs),
+        Shape::Rows(rows) => {
+            exprs.extend(&mut rows.outputs);
+            exprs.extend(rows.order.iter_mut().map(|key| &mut key.expr));
+        }
         Shape::Groups(groups) => {
             exprs.extend(&mut groups.keys);
             for aggregate in &mut groups.aggregates {

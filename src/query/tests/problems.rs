@@ -242,21 +242,6 @@ fn f006_constructs_refused_by_name() {
 
 #[test]
 #[rustfmt::skip]
-fn f006_what_is_not_built_yet_is_refused_by_name() {
-    for (query, found) in [
-        ("SELECT id FROM input ORDER BY ^id", "ORDER BY in a query without groups, which is not built yet"),
-        ("SELECT ^DISTINCT id FROM input", "SELECT DISTINCT, which is not built yet"),
-        ("SELECT count(^DISTINCT id) AS x FROM input", "DISTINCT inside an aggregate, which is not built yet"),
-        ("SELECT ^median(id) AS x FROM input", "median, which is not built yet"),
-    ] {
-        let (query, at, problem) = problem(query);
-        assert_eq!(problem.span.start as usize, at, "{query}");
-        assert_eq!(problem.found, found, "{query}");
-    }
-}
-
-#[test]
-#[rustfmt::skip]
 fn f006_advice_says_what_to_write() {
     for (query, advice) in [
         ("^SELEC id FROM input", "did you mean SELECT?"),

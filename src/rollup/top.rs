@@ -1,0 +1,263 @@
+//! ORDER BY with LIMIT in a query without groups: the first so many rows by their order, ties by the order of the input
+//! (SQL.md, Order). What is kept is the columns that the outputs read: only rows that stay to the end are evaluated.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use super::cells::Cells;
+use super::order::{OrderColumn, by_order, unread};
+use super::{Failure, Holder};
+use crate::budget::{Budget, Charged, Exceeded};
+use crate::limits::BATCH_ROWS;
+use crate::query::Problem;
+use crate::query::eval::{ColumnSet, columns_read, evaluate};
+use crate::query::plan::Rows;
+use crate::value::Position;
+use crate::value::vector::{Batch, Vector};
+
+/// Rows that are kept past the limit before the worst are dropped: so that dropping costs little a row.
+const SURPLUS_ROWS: usize = 4 * BATCH_ROWS;
+
+/// The first rows seen so far, and some more.
+#[derive(Debug)]
+pub struct Top<'p> {
+    plan: &'p Rows,
+    limit: usize,
+    reads: ColumnSet,
+    budget: Arc<Budget>,
+    held: Held<'p>,
+}
+
+/// Rows, in no order.
+#[derive(Debug)]
+struct Held<'p> {
+    order: Vec<OrderColumn<'p>>,
+    /// Those that the outputs read; `None` for the others.
+    columns: Vec<Option<Cells>>,
+    positions: Charged<Position>,
+}
+
+impl<'p> Top<'p> {
+    /// No rows yet; what is kept is charged to `budget`.
+    #[must_use]
+    pub fn new(plan: &'p Rows, budget: Arc<Budget>) -> Self {
+        let limit = plan.limit.and_then(|limit| usize::try_from(limit).ok());
+        Self {
+            plan,
+            limit: limit.unwrap_or(usize::MAX),
+            reads: columns_read(&plan.outputs),
+            held: Held::new(plan, &budget),
+            budget,
+        }
+    }
+
+    /// Takes the rows of `batch`.
+    ///
+    /// Errors: what a key of the order meets, and then no row was taken; state past the budget.
+    pub fn add(&mut self, batch: &Batch) -> Result<(), Failure> {
+        if batch.rows == 0 || self.limit == 0 {
+            return Ok(());
+        }
+        let keys = self.plan.order.iter().map(|key| {
+            let values = evaluate(&key.expr, batch)?;
+            Ok(values.into_vector(key.expr.ty, batch.rows))
+        });
+        let keys = keys.collect::<Result<Vec<_>, Problem>>()?;
+        let keys: Vec<&Vector> = keys.iter().map(AsRef::as_ref).collect();
+        self.held
+            .push(batch, &keys, &self.reads, &self.budget)
+            .map_err(|exceeded| self.full(exceeded))?;
+        if self.held.len() >= self.limit.saturating_mul(2).max(self.limit + SURPLUS_ROWS) {
+            self.drop_worst()?;
+        }
+        Ok(())
+    }
+
+    /// Takes the rows of `other`, of the same plan over other rows.
+    pub fn merge(&mut self, other: Self) -> Result<(), Failure> {
+        let rows: Vec<u32> = other.held.numbers().collect();
+        for rows in rows.chunks(BATCH_ROWS) {
+            self.held
+                .copy(&other.held, rows, &self.budget)
+                .map_err(|exceeded| self.full(exceeded))?;
+        }
+        self.drop_worst()
+    }
+
+    /// The rows that stay, in their order.
+    pub fn finish(mut self) -> Result<Ordered<'p>, Failure> {
+        self.drop_worst()?;
+        let mut rows = self.numbers()?;
+        rows.as_mut_slice()
+            .sort_unstable_by(|&a, &b| self.held.compare(a, b));
+        Ok(Ordered {
+            plan: self.plan,
+            reads: self.reads,
+            held: self.held,
+            rows,
+            next: 0,
+        })
+    }
+
+    /// Drops what is past the limit.
+    fn drop_worst(&mut self) -> Result<(), Failure> {
+        if self.held.len() <= self.limit {
+            return Ok(());
+        }
+        let mut rows = self.numbers()?;
+        let held = &self.held;
+        // No two rows have one position, so that an unstable selection has one outcome.
+        rows.as_mut_slice()
+            .select_nth_unstable_by(self.limit, |&a, &b| held.compare(a, b));
+        rows.truncate(self.limit);
+        let mut kept = Held::new(self.plan, &self.budget);
+        kept.copy(held, &rows, &self.budget)
+            .map_err(|exceeded| self.full(exceeded))?;
+        self.held = kept;
+        Ok(())
+    }
+
+    fn numbers(&self) -> Result<Charged<u32>, Failure> {
+        let mut rows = Charged::new(&self.budget);
+        let mut pushed = rows.reserve(self.held.len());
+        for row in self.held.numbers() {
+            pushed = pushed.and_then(|()| rows.push(row));
+        }
+        pushed.map_err(|exceeded| self.full(exceeded))?;
+        Ok(rows)
+    }
+
+    fn full(&self, exceeded: Exceeded) -> Failure {
+        let rows = u32::try_from(self.held.len()).unwrap_or(u32::MAX);
+        Failure::full(Holder::Rows, rows, exceeded)
+    }
+}
+
+impl<'p> Held<'p> {
+    fn new(plan: &'p Rows, budget: &Arc<Budget>) -> Self {
+        let order = plan.order.iter();
+        Self {
+            order: order.map(|key| OrderColumn::new(key, budget)).collect(),
+            columns: Vec::new(),
+            positions: Charged::new(budget),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.positions.len()
+    }
+
+    /// The limit keeps them far below what 32 bits count.
+    fn numbers(&self) -> impl Iterator<Item = u32> + use<> {
+        (0_u32..).take(self.len())
+    }
+
+    fn push(
+        &mut self,
+        batch: &Batch,
+        keys: &[&Vector],
+        reads: &ColumnSet,
+        budget: &Arc<Budget>,
+    ) -> Result<(), Exceeded> {
+        if self.columns.is_empty() {
+            let columns = batch.columns.iter().enumerate();
+            self.columns = columns
+                .map(|(index, column)| {
+                    let physical = column.data.physical();
+                    reads.contains(index).then(|| Cells::new(physical, budget))
+                })
+                .collect();
+        }
+        let rows = self.len().saturating_add(batch.rows);
+        let places: Vec<(u32, u32)> = (0_u32..)
+            .skip(self.len())
+            .zip((0_u32..).take(batch.rows))
+            .collect();
+        for (column, values) in self.order.iter_mut().zip(keys) {
+            column.cells.grow(rows)?;
+            column.cells.set_rows(&places, values)?;
+        }
+        for (column, values) in self.columns.iter_mut().zip(&batch.columns) {
+            if let Some(cells) = column {
+                cells.grow(rows)?;
+                cells.set_rows(&places, values)?;
+            }
+        }
+        self.positions.reserve(batch.rows)?;
+        (0..batch.rows).try_for_each(|row| self.positions.push(batch.position(row)))
+    }
+
+    /// Appends `rows` of `other`.
+    fn copy(&mut self, other: &Self, rows: &[u32], budget: &Arc<Budget>) -> Result<(), Exceeded> {
+        if self.columns.is_empty() {
+            let columns = other.columns.iter();
+            let like = |cells: &Cells| Cells::new(cells.physical(), budget);
+            self.columns = columns.map(|column| column.as_ref().map(like)).collect();
+        }
+        let held = self.len();
+        let all = held.saturating_add(rows.len());
+        let places = || (0_u32..).skip(held).zip(rows.iter().copied());
+        let order = self.order.iter_mut().map(|column| &mut column.cells);
+        let others = other.order.iter().map(|column| &column.cells);
+        let columns = self.columns.iter_mut().flatten();
+        let other_columns = other.columns.iter().flatten();
+        for (cells, others) in order.zip(others).chain(columns.zip(other_columns)) {
+            cells.grow(all)?;
+            places().try_for_each(|(at, from)| cells.copy(at, others, from))?;
+        }
+        for &row in rows {
+            let position = other.positions.get(row as usize).copied();
+            self.positions.push(position.unwrap_or_default())?;
+        }
+        Ok(())
+    }
+
+    fn compare(&self, a: u32, b: u32) -> Ordering {
+        let position = |row: u32| self.positions.get(row as usize);
+        by_order(&self.order, a, b).then_with(|| position(a).cmp(&position(b)))
+    }
+}
+
+/// The rows of the output, handed out batch by batch.
+#[derive(Debug)]
+pub struct Ordered<'p> {
+    plan: &'p Rows,
+    reads: ColumnSet,
+    held: Held<'p>,
+    rows: Charged<u32>,
+    next: usize,
+}
+
+impl Ordered<'_> {
+    /// The next rows of the output, at most [`BATCH_ROWS`], one column an output; `None` after the last.
+    ///
+    /// Errors: an output that cannot be evaluated.
+    pub fn next_batch(&mut self) -> Result<Option<Batch>, Problem> {
+        let rest = self.rows.get(self.next..).unwrap_or_default();
+        let rows = rest.get(..BATCH_ROWS).unwrap_or(rest);
+        let batch = match (self.evaluated(rows), rows) {
+            (_, []) => return Ok(None),
+            (Ok(batch), _) => batch,
+            // As for groups: one at a time.
+            (Err(_), [first, _, ..]) => self.evaluated(&[*first])?,
+            (Err(problem), _) => return Err(problem),
+        };
+        self.next += batch.rows;
+        Ok(Some(batch))
+    }
+
+    fn evaluated(&self, rows: &[u32]) -> Result<Batch, Problem> {
+        let columns = self.held.columns.iter().enumerate();
+        let batch = Batch {
+            rows: rows.len(),
+            columns: columns
+                .map(|(index, column)| match column {
+                    Some(cells) if self.reads.contains(index) => cells.gather(rows),
+                    Some(_) | None => unread(),
+                })
+                .collect(),
+            ..Batch::default()
+        };
+        super::order::outputs(&self.plan.outputs, &batch)
+    }
+}
