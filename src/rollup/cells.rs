@@ -214,6 +214,21 @@ impl Cells {
     }
 }
 
+impl Cells {
+    /// A total order of the values of two cells: where [`Cells::compare`] finds two zeros equal, -0.0 comes first.
+    pub(super) fn compare_total(&self, a: u32, b: u32) -> Ordering {
+        match &self.values {
+            Values::Double(values) => {
+                let value = |at: u32| values.get(at as usize).copied().unwrap_or_default();
+                value(a).total_cmp(&value(b))
+            }
+            Values::Boolean(_) | Values::Int(_) | Values::Wide(_) | Values::Text(_) => {
+                self.compare(a, self, b)
+            }
+        }
+    }
+}
+
 fn put<T: Copy>(cells: &mut [T], at: usize, value: Option<&T>) {
     if let (Some(cell), Some(value)) = (cells.get_mut(at), value) {
         *cell = *value;

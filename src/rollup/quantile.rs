@@ -73,8 +73,9 @@ impl Quantiles {
         let (groups, values) = (&self.groups, &self.values);
         let group = |at: u32| groups.get(at as usize);
         self.order.as_mut_slice().sort_unstable_by(|&a, &b| {
-            let values = || values.compare(a, values, b);
-            group(a).cmp(&group(b)).then_with(values)
+            // Equal values cannot be told apart, so that an unstable sort has one outcome.
+            let by_value = || values.compare_total(a, b);
+            group(a).cmp(&group(b)).then_with(by_value)
         });
         Ok(())
     }

@@ -32,7 +32,7 @@ from model import DOUBLE, Fault, Refused
 QUERIES_PER_TABLE = 8
 TOLERANCE = 1e-12
 # What explains that DuckDB's rows are others, though windrow gives what SQL.md says.
-EXPLAINS = {e.QUOTIENT, e.DOUBLE_SUM, e.MEAN, e.REMAINDER, e.MIXED, e.TEXT_CAST, e.TIE, e.ZERO, e.TO_DECIMAL, e.APPROX, e.ROUND_NULL}
+EXPLAINS = {e.QUOTIENT, e.DOUBLE_SUM, e.MEAN, e.REMAINDER, e.MIXED, e.TEXT_CAST, e.TIE, e.ZERO, e.TO_DECIMAL, e.APPROX, e.ROUND_NULL, e.LETTERS, e.TRIM, e.POINT, e.SPREAD, e.QUANTILE}
 
 
 # Refusals of DuckDB where windrow takes more: BOOLEAN beside DECIMAL and DOUBLE but for equality, an item beside
@@ -289,12 +289,16 @@ def candidates(case):
         if len(table.rows) > 100 and size < len(table.rows) // 16:
             break
     grouping = query.grouping
-    kept = {"where": query.where, "limit": query.limit, "grouping": grouping}
+    kept = {"where": query.where, "limit": query.limit, "grouping": grouping, "order": query.order, "distinct": query.distinct}
     remade = lambda items=None, **parts: Case(table, queries.Query(items or query.items, **(kept | parts)))
     if query.where:
         yield remade(where=None)
-    if query.limit is not None:
+    if query.limit is not None and (grouping or query.distinct or not query.order):
         yield remade(limit=None)
+    if query.order:
+        yield remade(order=query.order[1:])
+    if query.distinct and not query.order:
+        yield remade(distinct=False)
     if grouping and grouping.having:
         yield remade(grouping=queries.Grouping(grouping.by, grouping.keys, grouping.aggregates, None, grouping.order))
     if grouping and not grouping.is_plain():

@@ -21,6 +21,14 @@ TIE = "ties of arg_min, arg_max"
 ZERO = "which zero a group has"
 TO_DECIMAL = "DOUBLE to DECIMAL"
 APPROX = "within 1e-12"
+# A character whose other case is longer, or another one: SQL.md keeps it.
+LETTERS = "case mapping one to one"
+# SQL.md: U+0020 alone, where DuckDB strips every blank of Unicode.
+TRIM = "trim of U+0020 alone"
+# 0.5 where DuckDB writes .5, and not at the start of a text.
+POINT = "a digit before the point"
+SPREAD = "exact spread and regression"
+QUANTILE = "exact quantile"
 # DuckDB 2.0.0 rounds a NULL of DECIMAL(5,5) to -1 digits to 0.
 ROUND_NULL = "DuckDB rounds NULL to zero"
 
@@ -275,17 +283,159 @@ def whole(name, arg):
     return strict(sql, DOUBLE, float, [arg])
 
 
+PYTHON_NAMES = {"ln": "log"}
+
+
 def double_function(name, args):
-    """sqrt, pow, sin."""
+    """sqrt, pow, exp, logarithms, angles."""
 
     def of(*values):
         try:
-            return model.finite(getattr(math, name)(*values))
+            return model.finite(getattr(math, PYTHON_NAMES.get(name, name))(*values))
         except (ValueError, OverflowError):
             raise Fault("not finite") from None
 
     sql = f"{name}({', '.join(arg.sql for arg in args)})"
     return strict(sql, DOUBLE, of, [converted_node(arg) for arg in args], [] if name == "sqrt" else [APPROX])
+
+
+def sign(arg):
+    return strict(f"sign({arg.sql})", BIGINT, lambda x: (x > 0) - (x < 0), [arg])
+
+
+def outermost(name, args):
+    ty, tags = meeting(args)
+    if ty == DOUBLE:
+        # Which of two zeros it is.
+        tags = (*tags, ZERO)
+    values = [as_type(node, ty) for node in args]
+
+    def value(row):
+        given = [one for one in (of(row) for of in values) if one is not None]
+        best = None
+        for one in given:
+            if best is None or better(model.order_key(one, ty), model.order_key(best, ty)):
+                best = one
+        return best
+
+    better = (lambda one, other: one > other) if name == "greatest" else (lambda one, other: one < other)
+    return Node(f"{name}({', '.join(arg.sql for arg in args)})", ty, value, args, tags)
+
+
+# Text.
+
+
+def of_texts(nodes):
+    if any(node.ty != VARCHAR and not node.is_null for node in nodes):
+        raise Refused("no text")
+    return nodes
+
+
+def bigints(nodes):
+    if any(node.ty != BIGINT for node in nodes):
+        raise Refused("no BIGINT")
+    return nodes
+
+
+def text_function(name, args, ty, of, tags=()):
+    return strict(f"{name}({', '.join(arg.sql for arg in args)})", ty, of, args, tags)
+
+
+def one_to_one(text, mapped):
+    return "".join(mapped(one) if len(mapped(one)) == 1 else one for one in text)
+
+
+def letters(name, arg):
+    mapped = str.lower if name == "lower" else str.upper
+    return text_function(name, of_texts([arg]), VARCHAR, lambda text: one_to_one(text, mapped), [LETTERS])
+
+
+def length(arg):
+    return text_function("length", of_texts([arg]), BIGINT, len)
+
+
+def trim(arg):
+    return text_function("trim", of_texts([arg]), VARCHAR, lambda text: text.strip(" "), [TRIM])
+
+
+def replace(arg, old, new):
+    of = lambda text, one, other: text.replace(one, other) if one else text
+    return text_function("replace", of_texts([arg, old, new]), VARCHAR, of)
+
+
+def starts_with(arg, start):
+    return text_function("starts_with", of_texts([arg, start]), BOOLEAN, str.startswith)
+
+
+def contains(arg, part):
+    return text_function("contains", of_texts([arg, part]), BOOLEAN, lambda text, one: one in text)
+
+
+def substr(arg, start, size=None):
+    def of(text, first, count=None):
+        first = first - 1 if first >= 0 else len(text) + first
+        low, high = (first, len(text)) if count is None else (first, first + count) if count >= 0 else (first + count, first)
+        return text[max(0, low) : max(0, high)]
+
+    return text_function("substr", [*of_texts([arg]), *bigints([start, *([size] if size else [])])], VARCHAR, of)
+
+
+def concat(left, right):
+    if left.is_null and right.is_null:
+        raise Refused("NULL of no type")
+    args = [converted_node(arg, VARCHAR) if not arg.is_null else arg for arg in (left, right)]
+    tags = [POINT] if any(arg.ty[0] == "DECIMAL" and arg.ty[1] == arg.ty[2] for arg in (left, right)) else []
+    return strict(f"({left.sql} || {right.sql})", VARCHAR, lambda l, r: l + r, args, tags)
+
+
+def like(arg, pattern, escape, negated):
+    if pattern.is_text:
+        try:
+            tokens_of(pattern.value(None), escape)
+        except Fault:
+            raise Refused("a pattern that must fail") from None
+
+    def of(text, form):
+        return matches(text, tokens_of(form, escape)) != negated
+
+    sql = f"({arg.sql} {'NOT ' if negated else ''}LIKE {pattern.sql}" + (f" ESCAPE {quoted(escape)})" if escape else ")")
+    return strict(sql, BOOLEAN, of, of_texts([arg, pattern]))
+
+
+def tokens_of(form, escape):
+    tokens, rest = [], iter(form)
+    for one in rest:
+        if one == escape:
+            following = next(rest, None)
+            if following is None:
+                raise Fault("a pattern that ends in its escape")
+            tokens.append(following)
+        else:
+            tokens.append({"%": any, "_": all}.get(one, one))
+    return tokens
+
+
+def matches(text, tokens):
+    """One character at a time, with every place that the pattern may be at."""
+    def closed(places):
+        for place in sorted(places):
+            while place < len(tokens) and tokens[place] is any:
+                place += 1
+                places.add(place)
+        return places
+
+    places = closed({0})
+    for one in text:
+        following = set()
+        for place in places:
+            if place < len(tokens):
+                token = tokens[place]
+                if token is any:
+                    following.add(place)
+                elif token is all or token == one:
+                    following.add(place + 1)
+        places = closed(following)
+    return len(tokens) in places
 
 
 # Conditions.
@@ -461,7 +611,8 @@ def null_if(arg, other):
 def cast(arg, ty, trying=False):
     if arg.ty != ty and TIMESTAMP in (arg.ty, ty) and VARCHAR not in (arg.ty, ty):
         raise Refused("no such cast")
-    tags = {("VARCHAR", "x"): [TEXT_CAST]}.get((arg.ty[0], "x" if ty != VARCHAR else ""), [])
+    pointed = ty == VARCHAR and arg.ty[0] == "DECIMAL" and arg.ty[1] == arg.ty[2]
+    tags = [POINT] if pointed else {("VARCHAR", "x"): [TEXT_CAST]}.get((arg.ty[0], "x" if ty != VARCHAR else ""), [])
     if arg.ty == DOUBLE and ty[0] == "DECIMAL":
         tags = [TO_DECIMAL]
 
@@ -498,6 +649,18 @@ def date_part(unit, arg, extract):
     return strict(sql, BIGINT, lambda us: model.part(us, unit), [arg])
 
 
+def epoch(arg):
+    return strict(f"epoch({arg.sql})", DOUBLE, lambda us: model.nearest(Fraction(us, model.SECOND)), [arg])
+
+
+def make_timestamp(args):
+    bigints(args[:5])
+    if len(args) == 1:
+        return strict(f"make_timestamp({args[0].sql})", TIMESTAMP, model.in_years, args)
+    converted = [*args[:5], converted_node(args[5])]
+    return strict(f"make_timestamp({', '.join(arg.sql for arg in args)})", TIMESTAMP, model.made_time, converted)
+
+
 def epoch_ms(arg):
     return strict(f"epoch_ms({arg.sql})", BIGINT, model.epoch_ms, [arg])
 
@@ -510,21 +673,34 @@ def shifted(arg, sign, text, months, days, micros):
 # Aggregates: nodes over a group, which keeps what they were given (see Group).
 
 
+SPREADS = ["stddev", "stddev_samp", "stddev_pop", "var_samp", "var_pop", "corr", "covar_samp", "covar_pop", "regr_slope", "regr_intercept", "regr_r2"]
+PAIRS = SPREADS[5:]
+
+
 class Aggregate:
     """One call: what it is given of each record, and what it makes of all in input order."""
 
-    def __init__(self, name, args, condition):
+    def __init__(self, name, args, condition, distinct=False, fraction=None):
         self.name, self.args, self.condition = name, args, condition
+        self.distinct, self.fraction = distinct, fraction
         first = args[0].ty if args else BIGINT
-        if name in ("sum", "avg") and first[0] not in model.NUMERIC:
-            raise Refused("no sum")
+        if name in ("sum", "avg", *SPREADS) and any(arg.ty[0] not in model.NUMERIC for arg in args):
+            raise Refused("no number")
+        if name in ("median", "quantile_cont") and first[0] in ("VARCHAR", "BOOLEAN"):
+            raise Refused("nothing between two of them")
+        if name in ("bool_and", "bool_or") and first != BOOLEAN:
+            raise Refused("no truth")
+        between = lambda: DOUBLE if first in (BIGINT, HUGEINT) else first
         self.ty = {
             "count": lambda: BIGINT,
             "avg": lambda: DOUBLE,
-            "regr_slope": lambda: DOUBLE,
+            "median": between,
+            "quantile_cont": between,
+            **{spread: lambda: DOUBLE for spread in SPREADS},
             "sum": lambda: DOUBLE if first == DOUBLE else decimal(WIDE, first[2]) if first[0] == "DECIMAL" else HUGEINT,
         }.get(name, lambda: first)()
-        inner = ", ".join(arg.sql for arg in args) or "*"
+        inner = ", ".join([*(arg.sql for arg in args), *([fraction] if fraction else [])]) or "*"
+        inner = ("DISTINCT " if distinct else "") + inner
         self.sql = f"{name}({inner})" + (f" FILTER (WHERE {condition.sql})" if condition else "")
 
     def given(self, row):
@@ -535,6 +711,11 @@ class Aggregate:
 
     def result(self, seen):
         first = self.args[0].ty if self.args else None
+        if self.distinct:
+            once = {}
+            for values in seen:
+                once.setdefault(values, values)
+            seen = list(once.values())
         if self.name == "count":
             return sum(1 for values in seen if None not in values)
         if self.name in ("first", "last"):
@@ -544,7 +725,7 @@ class Aggregate:
             return None
         ones = [values[0] for values in seen]
         key = model.order_key
-        if self.name in ("min", "max") and first == DOUBLE:
+        if self.name in ("min", "max", "median", "quantile_cont", "quantile_disc") and first == DOUBLE:
             # -0.0 before 0.0, so that no order of the records shows.
             key = lambda value, _: (value, math.copysign(1, value))
         if self.name == "sum":
@@ -559,8 +740,13 @@ class Aggregate:
             return min(seen, key=lambda pair: key(pair[1], self.args[1].ty))[0]
         if self.name == "arg_max":
             return max(seen, key=lambda pair: key(pair[1], self.args[1].ty))[0]
-        double = lambda index: [model.cast(values[index], self.args[index].ty, DOUBLE) for values in seen]
-        return model.slope(list(zip(double(0), double(1))))
+        if self.name in ("bool_and", "bool_or"):
+            return (all if self.name == "bool_and" else any)(ones)
+        if self.name in ("median", "quantile_cont", "quantile_disc"):
+            fraction = Fraction(self.fraction) if self.fraction else Fraction(1, 2)
+            return model.quantile(sorted(ones, key=lambda value: key(value, first)), fraction, first, self.name != "quantile_disc")
+        pairs = [(model.squarable(values[0], first), model.squarable(values[-1], self.args[-1].ty)) for values in seen]
+        return model.spread(self.name, pairs)
 
     def node(self):
         tags = {
@@ -568,10 +754,15 @@ class Aggregate:
             "avg": [MEAN],
             "arg_min": [TIE],
             "arg_max": [TIE],
-            "regr_slope": [APPROX],
+            "median": [QUANTILE],
+            "quantile_cont": [QUANTILE],
+            "quantile_disc": [QUANTILE],
+            **{spread: [APPROX, SPREAD] for spread in SPREADS},
         }.get(self.name, [])
         if self.name in ("min", "max") and self.ty == DOUBLE:
             tags = [ZERO]
+        if self.name == "quantile_disc" and self.ty == DOUBLE:
+            tags = [QUANTILE, ZERO]
         inner = [*self.args, *([self.condition] if self.condition else [])]
         tags = frozenset(tags).union(*(node.tags for node in inner))
         return Node(self.sql, self.ty, lambda group: group.result(self), tags=tags, varies=True)

@@ -200,6 +200,17 @@ def part(us, unit):
     }[unit]
 
 
+def made_time(year, month, day, hour, minute, second):
+    """make_timestamp, as DuckDB: second 60 is the next minute, 24:00:00 the next day."""
+    if not 1 <= year <= 9999 or not 1 <= month <= 12 or not 1 <= day <= month_length(year, month):
+        raise Fault("no such day")
+    whole = math.trunc(second)
+    micros = whole * SECOND + half_away(Fraction((second - whole) * 1e6))
+    if not 0 <= hour <= 24 or not 0 <= minute < 60 or not 0 <= micros <= MINUTE or (hour == 24 and (minute or micros)):
+        raise Fault("no such time")
+    return in_years(midnight(year, month, day) + hour * HOUR + minute * MINUTE + micros)
+
+
 def epoch_ms(us):
     return half_away(Fraction(us, 1000))
 
@@ -323,14 +334,56 @@ def mean(values, ty):
     return nearest(sum((rational(value, ty) for value in values), Fraction(0)) / len(values))
 
 
-def slope(pairs):
-    """Least squares, exact, rounded once. None where all x are equal."""
-    n = len(pairs)
-    xs, ys = [Fraction(x) for _, x in pairs], [Fraction(y) for y, _ in pairs]
-    spread = n * sum(x * x for x in xs) - sum(xs) ** 2
-    if spread == 0:
+def squarable(value, ty):
+    """The exact value, whose square must fit a DOUBLE where it is one."""
+    if ty == DOUBLE and math.isinf(value * value):
+        raise Fault("a square that does not fit")
+    return rational(value, ty)
+
+
+def root(fraction):
+    """The nearest double to a square root, or its neighbour."""
+    bits = max(0, 140 - fraction.numerator.bit_length() + fraction.denominator.bit_length())
+    bits += bits % 2
+    scaled = (fraction.numerator << bits) // fraction.denominator
+    return nearest(Fraction(math.isqrt(scaled), 1 << (bits // 2)))
+
+
+def spread(name, pairs):
+    """Variance, covariance, correlation and regression, exact and rounded at the end. None where they are undefined."""
+    n, ys, xs = len(pairs), [y for y, _ in pairs], [x for _, x in pairs]
+    moment = lambda left, right: n * sum(l * r for l, r in zip(left, right)) - sum(left) * sum(right)
+    xx, yy, xy = moment(xs, xs), moment(ys, ys), moment(xs, ys)
+    if name in ("stddev", "stddev_samp", "var_samp", "covar_samp") and n == 1:
         return None
-    return nearest((n * sum(x * y for x, y in zip(xs, ys)) - sum(xs) * sum(ys)) / spread)
+    if name in ("var_samp", "var_pop", "stddev", "stddev_samp", "stddev_pop"):
+        variance = xx / n / (n if name.endswith("pop") else n - 1)
+        return nearest(variance) if name.startswith("var") else root(variance)
+    if name.startswith("covar"):
+        return nearest(xy / n / (n if name.endswith("pop") else n - 1))
+    if xx == 0 or (name == "corr" and yy == 0):
+        return None
+    if name == "corr":
+        return math.copysign(root(xy * xy / xx / yy), xy) if xy else 0.0
+    if name == "regr_slope":
+        return nearest(xy / xx)
+    if name == "regr_intercept":
+        return nearest((sum(ys) - xy / xx * sum(xs)) / n)
+    return 1.0 if yy == 0 else nearest(xy * xy / xx / yy)
+
+
+def quantile(ordered, fraction, ty, is_continuous):
+    if not is_continuous:
+        return ordered[max(1, math.ceil(fraction * len(ordered))) - 1]
+    place = fraction * (len(ordered) - 1)
+    low, part = math.floor(place), place - math.floor(place)
+    if part == 0 and ty == DOUBLE:
+        return ordered[low]
+    low, high = ordered[low], ordered[low + 1] if part else ordered[low]
+    between = Fraction(low) + (Fraction(high) - Fraction(low)) * part
+    if ty[0] in ("BIGINT", "HUGEINT", "DOUBLE"):
+        return nearest(between)
+    return half_away(between) if ty == TIMESTAMP else math.trunc(between)
 
 
 def order_key(value, ty):

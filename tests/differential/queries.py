@@ -21,8 +21,10 @@ PARTS = TRUNCS + ["dow", "isodow", "doy", "isoyear"]
 class Query:
     """A query's parts; its text and its result are made from them, so that parts can be left out."""
 
-    def __init__(self, items, where=None, limit=None, grouping=None, star=False):
+    def __init__(self, items, where=None, limit=None, grouping=None, star=False, order=(), distinct=False):
         self.items, self.where, self.limit, self.grouping, self.star = items, where, limit, grouping, star
+        # Of a row-wise query, and of one with DISTINCT; a grouped one without has its own.
+        self.order, self.distinct = list(order), distinct
 
     def respelled(self, random):
         """The same text with other spellings of names, words and blanks."""
@@ -38,7 +40,7 @@ class Query:
         """`more_order` is for DuckDB: it makes the order of ties sure, and beside GROUP BY ALL, DuckDB takes no ORDER
         BY of more than the items, and groups by the columns of HAVING too."""
         items = ", ".join(node.sql if alias is None else f"{node.sql} AS {alias}" for node, alias in self.items)
-        text = f"SELECT {'*' if self.star else items} FROM input"
+        text = f"SELECT {'DISTINCT ' if self.distinct else ''}{'*' if self.star else items} FROM input"
         if self.where:
             text += f" WHERE {self.where.sql}"
         grouping = self.grouping
@@ -48,11 +50,15 @@ class Query:
                 text += f" GROUP BY {by}"
             if grouping.having:
                 text += f" HAVING {grouping.having.sql}"
-            order = [key.sql() for key in grouping.order]
-            if more_order:
-                order += [f"{node.sql} NULLS LAST" for node in grouping.keys]
-            if order:
-                text += f" ORDER BY {', '.join(order)}"
+        order = [key.sql() for key in (grouping.order if grouping and not self.distinct else self.order)]
+        if more_order and self.distinct:
+            order += [f"{index + 1} NULLS LAST" for index in range(len(self.items))]
+        elif more_order and grouping:
+            order += [f"{node.sql} NULLS LAST" for node in grouping.keys]
+        elif more_order and order:
+            order.append("rowid")
+        if order:
+            text += f" ORDER BY {', '.join(order)}"
         return text + (f" LIMIT {self.limit}" if self.limit is not None else "")
 
     def tags(self):
@@ -61,6 +67,11 @@ class Query:
         decisive = [self.where] if self.where else []
         if grouping:
             decisive += grouping.keys + ([grouping.having] if grouping.having else []) + [key.node for key in grouping.order]
+        decisive += [key.node for key in self.order]
+        if self.distinct:
+            decisive += [node for node, _ in self.items]
+            # Which of two zeros a row shows.
+            decisive += [Node("", BIGINT, None, tags=[e.ZERO]) for node, _ in self.items if node.ty == DOUBLE]
         return frozenset().union(*(node.tags for node in decisive)), [node.tags for node, _ in self.items]
 
     def names(self):
@@ -71,21 +82,38 @@ class Query:
 
     def rows(self, table):
         kept = (row for row in table.rows if self.where is None or self.where.value(row) is True)
+        if self.distinct:
+            return self.once(self.plain(kept, None) if not self.grouping else self.grouped(kept, None))
         if not self.grouping:
-            return self.plain(kept)
-        return self.grouped(kept)
+            return self.ordered(kept) if self.order else self.plain(kept, self.limit)
+        return self.grouped(kept, self.limit)
 
-    def plain(self, kept):
-        rows = []
+    def once(self, rows):
+        """Each row once, in order."""
+        rows = [[plain_zero(value) for value in row] for row in rows]
+        rows = list({tuple(row): row for row in rows}.values())
+        rows.sort(key=lambda row: [last(value, ty) for value, ty in zip(row, self.types())])
+        places = [next(index for index, (node, _) in enumerate(self.items) if node.sql == key.node.sql) for key in self.order]
+        return in_order(rows, self.order, [lambda row, place=place: row[place] for place in places])[: self.limit]
+
+    def ordered(self, kept):
+        kept = list(kept)
         if self.limit == 0:
+            return []
+        kept = in_order(kept, self.order, [key.value for key in self.order])[: self.limit]
+        return [[node.value(row) for node, _ in self.items] for row in kept]
+
+    def plain(self, kept, limit):
+        rows = []
+        if limit == 0:
             return rows
         for row in kept:
             rows.append([node.value(row) for node, _ in self.items])
-            if len(rows) == self.limit:
+            if len(rows) == limit:
                 break
         return rows
 
-    def grouped(self, kept):
+    def grouped(self, kept, limit):
         grouping, groups = self.grouping, {}
         if not grouping.keys:
             groups[()] = Group(())
@@ -99,15 +127,21 @@ class Query:
                     groups[keys].see(aggregate, values)
         kept = [group for group in groups.values() if grouping.having is None or grouping.having.value(group) is True]
         kept.sort(key=lambda group: [last(value, node.ty) for value, node in zip(group.keys, grouping.keys)])
-        for key in reversed(grouping.order):
-            values = {id(group): key.value(group) for group in kept}
-            present = [group for group in kept if values[id(group)] is not None]
-            absent = [group for group in kept if values[id(group)] is None]
-            # Python's reverse keeps the order of ties.
-            present.sort(key=lambda group: model.order_key(values[id(group)], key.node.ty), reverse=key.descending)
-            kept = absent + present if key.nulls_first else present + absent
-        kept = kept if self.limit is None else kept[: self.limit]
+        order = [] if self.distinct else grouping.order
+        kept = in_order(kept, order, [key.value for key in order])[:limit]
         return [[node.value(group) for node, _ in self.items] for group in kept]
+
+
+def in_order(kept, order, values_of):
+    """Rows or groups by an order; ties stay."""
+    for key, value_of in reversed(list(zip(order, values_of))):
+        values = {id(one): value_of(one) for one in kept}
+        present = [one for one in kept if values[id(one)] is not None]
+        absent = [one for one in kept if values[id(one)] is None]
+        # Python's reverse keeps the order of ties.
+        present.sort(key=lambda one: model.order_key(values[id(one)], key.node.ty), reverse=key.descending)
+        kept = absent + present if key.nulls_first else present + absent
+    return kept
 
 
 def plain_zero(value):
@@ -207,7 +241,10 @@ class Maker:
 
     def choice(self, kind, depth):
         """What any kind can be made of."""
-        way, one = self.random.randrange(4), lambda: self.of(kind, depth - 1)
+        way, one = self.random.randrange(5), lambda: self.of(kind, depth - 1)
+        if way == 4:
+            args = [self.maybe_null(one()) for _ in range(self.random.randint(1, 3))]
+            return e.outermost(self.random.choice(["greatest", "least"]), args)
         if way == 0:
             arms = [(self.of("bool", depth - 1), self.maybe_null(one())) for _ in range(self.random.randint(1, 2))]
             return e.case(arms, self.maybe_null(one()) if self.chance(0.7) else None)
@@ -237,6 +274,8 @@ class Maker:
             lambda: self.cast(self.random.choice([BIGINT, HUGEINT]), depth),
             lambda: e.date_part(self.random.choice(PARTS), self.of("time", depth - 1), self.chance(0.4)),
             lambda: e.epoch_ms(self.of("time", depth - 1)),
+            lambda: e.sign(self.number(depth - 1)),
+            lambda: e.length(self.of("text", depth - 1)),
             lambda: self.choice("int", depth),
         ]
         return self.random.choice(ways)()
@@ -274,6 +313,7 @@ class Maker:
             lambda: e.negative(one()),
             lambda: e.absolute(one()),
             lambda: e.double_function("sqrt", [e.absolute(self.number(depth - 1))]),
+            lambda: e.epoch(self.of("time", depth - 1)),
             lambda: e.rounded(one(), self.random.choice([-2, -1, 0, 1, 2, 6, 15])),
             lambda: e.whole(self.random.choice(["floor", "ceil"]), self.any(depth - 1, ["int", "dbl"])),
             lambda: self.cast(DOUBLE, depth),
@@ -294,9 +334,28 @@ class Maker:
         return node
 
     def text(self, depth):
-        if depth <= 0 or self.chance(0.4):
+        if depth <= 0 or self.chance(0.3):
             return self.leaf("text")
-        return self.cast(VARCHAR, depth) if self.chance(0.5) else self.choice("text", depth)
+        one, few = lambda: self.of("text", depth - 1), lambda: e.integer(self.random.choice([0, 1, 2, 3, -1, -2, 5, 100, -100]))
+        ways = [
+            lambda: self.cast(VARCHAR, depth),
+            lambda: self.choice("text", depth),
+            lambda: e.letters(self.random.choice(["lower", "upper"]), one()),
+            lambda: e.trim(one()),
+            lambda: e.replace(one(), self.piece(), self.piece()),
+            lambda: e.substr(one(), few(), few() if self.chance(0.6) else None),
+            lambda: e.substr(one(), self.of("int", 0)) if self.chance(0.3) else e.concat(one(), self.any(depth - 1)),
+            lambda: e.concat(self.any(depth - 1), one()),
+        ]
+        return self.random.choice(ways)()
+
+    def piece(self):
+        """A short text that may be in a longer one."""
+        return e.text_literal(self.random.choice(["a", "b", "", " ", "é", "日", "it", "'", "0", "aa", "%"])) if self.chance(0.8) else self.of("text", 0)
+
+    def pattern(self):
+        parts = ["%", "%", "_", "a", "b", "é", "日本", "1", " ", "!", "it"]
+        return e.text_literal("".join(self.random.choice(parts) for _ in range(self.random.randint(0, 5)))) if self.chance(0.85) else self.of("text", 0)
 
     def time(self, depth):
         if depth <= 0 or self.chance(0.25):
@@ -308,8 +367,17 @@ class Maker:
             lambda: e.shifted(one(), self.random.choice([1, -1]), *self.random.choice(INTERVALS)),
             lambda: self.cast(TIMESTAMP, depth),
             lambda: self.choice("time", depth),
+            lambda: self.made_time(depth),
         ]
         return self.random.choice(ways)()
+
+    def made_time(self, depth):
+        if self.chance(0.4):
+            return e.make_timestamp([self.of("int", 0)])
+        number = lambda values: e.integer(self.random.choice(values)) if self.chance(0.9) else self.of("int", 0)
+        second = self.random.choice([e.integer(59), e.decimal_literal("1.25"), e.decimal_literal("59.9999996"), e.double_literal(0.000001), e.integer(0)])
+        parts = [[2024, 2023, 1969, 1, 9999], [1, 2, 12], [1, 28, 29, 31], [0, 23, 12], [0, 59]]
+        return e.make_timestamp([*map(number, parts), second])
 
     def comparable_pair(self, depth):
         kind = self.random.choice(ALL if depth > 0 else [kind for kind in ALL if kind != "bool"])
@@ -333,6 +401,9 @@ class Maker:
             lambda: e.negation(one()),
             lambda: e.is_null(self.any(depth - 1), negated),
             lambda: self.within(depth, negated),
+            lambda: e.like(self.of("text", depth - 1), self.pattern(), "!" if self.chance(0.3) else None, negated),
+            lambda: e.starts_with(self.of("text", depth - 1), self.piece()),
+            lambda: e.contains(self.of("text", depth - 1), self.piece()),
             lambda: self.between(depth, negated),
             lambda: self.cast(BOOLEAN, depth),
             lambda: self.choice("bool", depth),
@@ -351,7 +422,7 @@ class Maker:
     def item(self, depth):
         """An expression for an output: what is only near the true value stands outermost."""
         if self.chance(0.04):
-            return e.double_function("sin", [self.number(1)])
+            return e.double_function(self.random.choice(["sin", "cos", "tan", "exp", "ln", "log10"]), [self.number(1)])
         if self.chance(0.04):
             return e.double_function("pow", [self.number(1), self.random.choice([e.integer(2), e.decimal_literal("0.5"), e.integer(-1)])])
         return self.any(depth)
@@ -398,21 +469,48 @@ def plain_query(random, table):
             make.leaves = make.leaves + [aliased(node, f"a{number}")]
     where = make.of("bool", random.randint(1, 3)) if random.random() < 0.5 else None
     limit = random.choice([0, 1, 2, 3, 5, 7, 10, 20]) if random.random() < 0.2 else None
+    if random.random() < 0.15:
+        return distinct(random, Query(items, where, limit))
+    if random.random() < 0.2:
+        order = [order_key(random, items, make, [0, 1, 2]) for _ in range(random.randint(1, 2))]
+        order = [key for key in order if key]
+        return Query(items, where, random.choice([0, 1, 2, 3, 5, 10, 50, 3000]) if order else limit, order=order)
     return Query(items, where, limit)
 
 
+def distinct(random, query):
+    """The same with DISTINCT, which orders by outputs alone."""
+    if any(e.APPROX in node.tags for node, _ in query.items):
+        return query
+    order = [order_key(random, query.items, None, [0, 1]) for _ in range(random.choice([0, 0, 1, 2]))]
+    if query.grouping:
+        query.grouping.order = []
+        query.grouping = query.grouping.plain()
+    query.order, query.distinct = [key for key in order if key], True
+    return query
+
+
 def aggregate(random, make):
-    name = random.choice(["count", "count", "sum", "sum", "sum", "avg", "avg", "avg", "min", "min", "max", "max", "arg_min", "arg_max", "first", "last", "regr_slope"])
+    name = random.choice(["count", "count", "sum", "sum", "avg", "avg", "min", "max", "arg_min", "arg_max", "first", "last", "bool_and", "bool_or",
+                          "median", "quantile_cont", "quantile_disc", *random.sample(e.SPREADS, 3)])
     depth = random.choice([0, 0, 1, 2])
+    distinct, fraction = name in ("count", "sum", "avg") and random.random() < 0.3, None
     if name == "count":
-        args = [make.any(depth)] if random.random() < 0.5 else []
+        args = [make.any(depth)] if distinct or random.random() < 0.5 else []
     elif name in ("sum", "avg"):
         args = [make.number(depth)]
-    elif name == "regr_slope":
-        args = [make.number(depth), make.number(depth)]
+    elif name in e.SPREADS:
+        args = [make.number(depth) for _ in range(2 if name in e.PAIRS else 1)]
+    elif name in ("bool_and", "bool_or"):
+        args = [make.of("bool", max(1, depth))]
+    elif name in ("median", "quantile_cont"):
+        args = [make.any(depth, ["int", "dec", "dbl", "time"])]
+        fraction = random.choice(["0", "1", "0.5", "0.25", "0.9", "0.01", "0.333333"]) if name == "quantile_cont" else None
+    elif name == "quantile_disc":
+        args, fraction = [make.any(depth)], random.choice(["0", "1", "0.5", "0.25", "0.9", "0.07", "0.333333"])
     else:
         args = [make.any(depth) for _ in range(2 if name.startswith("arg") else 1)]
-    return Aggregate(name, args, make.of("bool", 1) if random.random() < 0.2 else None)
+    return Aggregate(name, args, make.of("bool", 1) if random.random() < 0.2 else None, distinct, fraction)
 
 
 def grouped_query(random, table):
@@ -457,7 +555,8 @@ def grouped_query(random, table):
     having = over.of("bool", random.randint(1, 2)) if random.random() < 0.2 and (aggregates or keys) else None
     order = [one for one in (order_key(random, items, over) for _ in range(random.choice([0, 0, 1, 2]))) if one]
     limit = random.choice([0, 1, 2, 3, 5, 8, 13]) if random.random() < 0.15 else None
-    return Query(items, where, limit, Grouping(group_by(random, keys, items, aggregates), keys, aggregates, having, order))
+    made = Query(items, where, limit, Grouping(group_by(random, keys, items, aggregates), keys, aggregates, having, order))
+    return distinct(random, made) if random.random() < 0.08 else made
 
 
 def group_by(random, keys, items, aggregates):
@@ -471,7 +570,7 @@ def group_by(random, keys, items, aggregates):
 
     # A constant is no key of ALL.
     plain = [node for node, _ in items if node.varies and not any(call.sql in node.sql or is_alias_of(node, call, items) for call in aggregates)]
-    if random.random() < 0.15 and keys and all(key.varies for key in keys) and {node.sql for node in plain} == {key.sql for key in keys}:
+    if random.random() < 0.15 and keys and all(key.varies for key in keys) and list(dict.fromkeys(node.sql for node in plain)) == [key.sql for key in keys]:
         return "ALL"
     return ", ".join(one(key) for key in keys)
 
@@ -482,14 +581,14 @@ def is_alias_of(node, call, items):
     return any(alias in names and (call.sql in other.sql or other is not node and is_alias_of(other, call, items)) for other, alias in items)
 
 
-def order_key(random, items, over):
+def order_key(random, items, over, ways=(0, 1, 2)):
     direction, nulls = random.choice(["", "ASC", "DESC"]), random.choice(["", "", "NULLS FIRST", "NULLS LAST"])
     place = random.randrange(len(items))
     node, alias = items[place]
-    way = random.random()
-    if way < 0.3:
+    way = random.choice(ways)
+    if way == 0:
         text = alias or node.sql
-    elif way < 0.6:
+    elif way == 1:
         text = str(place + 1)
     else:
         node = over.any(1)

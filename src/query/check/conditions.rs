@@ -19,6 +19,17 @@ pub(super) fn negated(not: Not, expr: Expr) -> Expr {
     }
 }
 
+/// Whether a pattern's last character is an escape that escapes nothing.
+fn ends_in_escape(pattern: &[u8], escape: u8) -> bool {
+    let mut bytes = pattern.iter();
+    while let Some(&byte) = bytes.next() {
+        if byte == escape && bytes.next().is_none() {
+            return true;
+        }
+    }
+    false
+}
+
 impl Binder<'_> {
     pub(super) fn compare(
         &self,
@@ -80,6 +91,17 @@ impl Binder<'_> {
         for arg in [value, pattern] {
             let arg = self.expr(arg)?;
             args.push(self.of_type(arg, Type::Varchar, "LIKE")?);
+        }
+        if let ast::Node::Text(text) = &pattern.node
+            && let Some(escape) = escape
+            && ends_in_escape(text.as_bytes(), escape)
+        {
+            return Err(Problem::new(
+                pattern.span,
+                "a pattern that does not end with its escape character",
+                pattern.span.shown(self.text),
+                "write the character twice where it is meant itself",
+            ));
         }
         let like = call(Function::Like { escape }, args, Type::Boolean, span);
         Ok(negated(not, like))

@@ -12,9 +12,14 @@ use crate::value::vector::Data;
 pub(super) fn like(call: &Call<'_>, escape: Option<u8>) -> Result<Data, Problem> {
     let (texts, patterns) = (call.text(0)?, call.text(1)?);
     if let TextLane::One(pattern) = patterns {
-        let pattern =
-            Pattern::parse(pattern, escape).ok_or_else(|| open_escape(call, Failed(0)))?;
-        return Ok(Data::Boolean(texts.map(|text| pattern.matches(text))));
+        return match Pattern::parse(pattern, escape) {
+            Some(pattern) => Ok(Data::Boolean(texts.map(|text| pattern.matches(text)))),
+            // Where all texts are NULL, so is all of the result.
+            None => match (0..call.rows).find(|&row| call.valid.is_valid(row)) {
+                Some(row) => Err(open_escape(call, Failed(row))),
+                None => Ok(Data::Boolean(vec![false; call.rows])),
+            },
+        };
     }
     let mut truths = Vec::with_capacity(call.rows);
     for row in 0..call.rows {
