@@ -1,0 +1,4 @@
+//! For cargo-fuzz: `cargo +nightly fuzz run csv --features libfuzzer`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::csv(bytes));
