@@ -331,6 +331,77 @@ fn in_order(a: &Value, b: &Value, direction: Direction) -> std::cmp::Ordering {
     }
 }
 
+#[test]
+fn f127_what_distinct_and_quantiles_hold_is_charged() {
+    use AggregateFunction::*;
+    let median = Quantile(plan::Quantile {
+        kind: QuantileKind::Continuous,
+        fraction: Fraction::HALF,
+    });
+    let distinct = Aggregate {
+        distinct: true,
+        ..aggregate(Count, vec![col(0, BIGINT)], BIGINT)
+    };
+    for (name, call) in [
+        ("median", aggregate(median, vec![col(0, BIGINT)], DOUBLE)),
+        ("count(DISTINCT)", distinct),
+    ] {
+        let plan = plan(vec![], vec![call]);
+        let rows: Vec<_> = (0..4_000).map(|at| (at, vec![int(at as i64)])).collect();
+        let taken = |limit: u64| {
+            let budget = Arc::new(Budget::new(limit));
+            let mut rollup = Rollup::new(&plan, budget.clone());
+            for chunk in rows.chunks(500) {
+                rollup.add(&batch(&[BIGINT], chunk))?;
+            }
+            let rows = output(rollup)?;
+            assert_eq!(budget.used_bytes(), 0, "{name}: all is given back");
+            Ok::<_, Failure>(rows)
+        };
+        let Err(Failure::Full(full)) = taken(20_000) else {
+            panic!("{name} in 20,000 bytes");
+        };
+        assert_eq!(full.holder, Holder::Aggregates, "{name}");
+        assert!(full.exceeded.bytes > 20_000, "{name}");
+        // The least that is enough, and a byte less.
+        let (mut low, mut high) = (20_000_u64, 4_000_000);
+        while low + 1 < high {
+            let middle = low.midpoint(high);
+            match taken(middle) {
+                Ok(_) => high = middle,
+                Err(_) => low = middle,
+            }
+        }
+        assert!(taken(high).is_ok() && taken(high - 1).is_err(), "{name}");
+        assert!(
+            high > 4_000 * 9,
+            "{name} holds 4,000 values in {high} bytes"
+        );
+    }
+}
+
+#[test]
+fn which_zero_a_quantile_shows_does_not_hang_on_the_order() {
+    let lowest = AggregateFunction::Quantile(plan::Quantile {
+        kind: QuantileKind::Discrete,
+        fraction: Fraction {
+            numerator: 0,
+            scale: 0,
+        },
+    });
+    let plan = plan(
+        vec![],
+        vec![aggregate(lowest, vec![col(0, DOUBLE)], DOUBLE)],
+    );
+    for values in [[0.0, -0.0], [-0.0, 0.0]] {
+        let rows: Vec<_> = (0..)
+            .zip(values.map(|value| vec![Value::Double(value)]))
+            .collect();
+        let found = roll(&plan, &[batch(&[DOUBLE], &rows)]).unwrap();
+        assert_eq!(format!("{found:?}"), "[[Double(-0.0)]]", "{values:?}");
+    }
+}
+
 /// What `median` and its kind make of four values whose exact results are known.
 #[test]
 #[rustfmt::skip]

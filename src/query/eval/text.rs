@@ -292,4 +292,69 @@ mod tests {
             assert_eq!(found, want);
         }
     }
+
+    /// What `text` computes over `rows` records of `column`.
+    fn evaluated(text: &str, column: &str, rows: usize) -> Result<usize, Problem> {
+        let columns =
+            crate::query::columns::parse_columns("c VARCHAR", crate::query::columns::Family::Json);
+        let query = format!("SELECT {text} AS x FROM input");
+        let plan = crate::query::compile(&query, &columns.unwrap()).unwrap();
+        let crate::query::plan::Shape::Rows(of) = &plan.shape else {
+            panic!("row-wise");
+        };
+        let mut texts = Texts::default();
+        (0..rows).for_each(|_| assert!(texts.push(column)));
+        let batch = crate::value::vector::Batch {
+            rows,
+            columns: vec![crate::value::vector::Vector::from_data(Data::Text(texts))],
+            ..Default::default()
+        };
+        let found = super::super::evaluate(&of.outputs[0], &batch)?;
+        let found = found.into_vector(of.outputs[0].ty, rows);
+        let Data::Text(texts) = &found.data else {
+            panic!("texts");
+        };
+        Ok(texts.bytes(0).len())
+    }
+
+    #[test]
+    fn f127_nested_replace_ends_before_the_memory_does() {
+        let wide = "x".repeat(100);
+        let nested = |depth: usize| {
+            (0..depth).fold("c".to_owned(), |inner, _| {
+                format!("replace(replace({inner}, 'x', 'a'), 'a', '{wide}')")
+            })
+        };
+        assert_eq!(evaluated(&nested(2), "x", 1), Ok(10_000));
+        assert_eq!(evaluated(&nested(3), "x", 1), Ok(1_000_000));
+        let problem = evaluated(&nested(4), "x", 1).unwrap_err();
+        assert_eq!(problem.expected, "a text of at most 16777216 bytes");
+        assert_eq!(problem.found, "100000000 bytes");
+        // Many records that are each fine: they are to be taken one by one.
+        let problem = evaluated(&nested(2), "x", 2_048).unwrap_err();
+        assert_eq!(
+            problem.expected,
+            "at most 8388608 bytes of text in one batch"
+        );
+        let most = "y".repeat(VARCHAR_BYTES / 2);
+        assert_eq!(evaluated("c || c", &most, 1), Ok(VARCHAR_BYTES));
+        assert!(evaluated("c || c || 'z'", &most, 1).is_err());
+    }
+
+    #[test]
+    fn a_pattern_that_cannot_be_is_no_problem_beside_null() {
+        let like = |text: &str| {
+            evaluated(
+                &format!("CASE WHEN {text} THEN 'yes' ELSE 'no' END"),
+                "a",
+                1,
+            )
+        };
+        assert_eq!(
+            like("CAST(NULL AS VARCHAR) LIKE c || '!' ESCAPE '!'"),
+            Ok(2)
+        );
+        assert!(like("c LIKE c || '!' ESCAPE '!'").is_err());
+        assert_eq!(like("c LIKE c || '!!' ESCAPE '!'"), Ok(2));
+    }
 }
