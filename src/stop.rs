@@ -52,6 +52,8 @@ struct Shared {
     changed: Condvar,
     /// The whole of which this is a part.
     whole: Option<Stop>,
+    /// What of the drain is not for this part.
+    reserve: Duration,
 }
 
 /// Invariant: written once, by the first cause.
@@ -73,12 +75,24 @@ impl Stop {
             stopped: Mutex::new(None),
             changed,
             whole: None,
+            reserve: Duration::ZERO,
         }))
     }
 
     /// For a part of the run: stopped with the run, and before it where somebody stops the part alone.
     #[must_use]
     pub fn part(&self) -> Self {
+        self.part_with(self.0.reserve)
+    }
+
+    /// For what comes before the result: its drain ends while there is still time for the result, or for the record of
+    /// why there is none.
+    #[must_use]
+    pub fn before_result(&self) -> Self {
+        self.part_with(self.result_time())
+    }
+
+    fn part_with(&self, reserve: Duration) -> Self {
         Self(Arc::new(Shared {
             clock: Arc::clone(&self.0.clock),
             deadline: self.0.deadline,
@@ -86,6 +100,7 @@ impl Stop {
             stopped: Mutex::new(None),
             changed: Condvar::new(),
             whole: Some(self.clone()),
+            reserve,
         }))
     }
 
@@ -128,7 +143,7 @@ impl Stop {
         let _ = self.cause();
         let end = self
             .lock()
-            .map_or(self.0.deadline, |stopped| stopped.drain_end);
+            .map_or(self.0.deadline, |stopped| self.end_of(stopped.drain_end));
         end.saturating_sub(self.0.clock.elapsed())
     }
 
@@ -137,11 +152,16 @@ impl Stop {
     #[must_use]
     pub fn remaining_with_drain(&self) -> Duration {
         let _ = self.cause();
-        let end = self.lock().map_or_else(
+        let drain_end = self.lock().map_or_else(
             || self.0.deadline.saturating_add(self.0.drain),
             |stopped| stopped.drain_end,
         );
-        end.saturating_sub(self.0.clock.elapsed())
+        self.end_of(drain_end)
+            .saturating_sub(self.0.clock.elapsed())
+    }
+
+    fn end_of(&self, drain_end: Duration) -> Duration {
+        drain_end.saturating_sub(self.0.reserve)
     }
 
     /// The time that a result must have before it is sent (SPEC 7, rule 6).
@@ -306,6 +326,21 @@ mod tests {
         });
         assert_eq!(other.cause(), Some(Cause::Sigterm));
         assert_eq!(other.remaining(), whole.remaining());
+    }
+
+    #[test]
+    fn what_comes_before_the_result_leaves_time_for_it() {
+        for (drain_s, left_s) in [(20, 15), (5, 0), (3, 2), (1, 0)] {
+            let (clock, whole) = stop_at(100, drain_s);
+            let before = whole.before_result();
+            let seconds = Duration::from_secs;
+            assert_eq!(before.remaining(), seconds(100));
+            assert_eq!(before.remaining_with_drain(), seconds(100 + left_s));
+            clock.elapsed_ms.store(100_000, SeqCst);
+            assert_eq!(before.cause(), Some(Cause::Deadline));
+            assert_eq!(before.remaining(), seconds(left_s), "{drain_s}");
+            assert_eq!(whole.remaining(), seconds(drain_s));
+        }
     }
 
     #[test]

@@ -107,7 +107,10 @@ impl Destination {
     /// # Errors
     /// 73 where another run's object has the name; 69 where the outcome stays unknown; the store's refusal otherwise.
     pub fn create(&self, name: &str, body: &[u8]) -> Result<Option<String>> {
-        self.require(name, self.settle_put(name, body, Clean412::AskHead))
+        // One that hangs must leave time for failure.json, at least.
+        let stop = self.stop.before_result();
+        let settled = self.put_until(name, body, Clean412::AskHead, &stop);
+        self.require(name, settled)
     }
 
     pub(crate) fn store(&self) -> &dyn Store {
@@ -130,10 +133,14 @@ impl Destination {
 
     /// Sends an object until its fate is known, or the sends allowed are used up.
     pub(crate) fn settle_put(&self, name: &str, body: &[u8], clean_412: Clean412) -> Settled {
+        self.put_until(name, body, clean_412, &self.stop)
+    }
+
+    fn put_until(&self, name: &str, body: &[u8], clean_412: Clean412, stop: &Stop) -> Settled {
         let key = self.key(name);
         let bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
-        self.settle(name, bytes, clean_412, || {
-            self.store.put(&key, body, &self.nonce, &self.stop)
+        self.settle(name, bytes, clean_412, stop, || {
+            self.store.put(&key, body, &self.nonce, stop)
         })
     }
 
@@ -159,7 +166,7 @@ impl Destination {
         parts: &[Part],
     ) -> Result<Option<String>> {
         let bytes = parts.iter().map(|part| part.bytes).sum();
-        let settled = self.settle(name, bytes, Clean412::AskHead, || {
+        let settled = self.settle(name, bytes, Clean412::AskHead, &self.stop, || {
             self.store.complete(upload, parts, &self.stop)
         });
         let version_id = self.require(name, settled)?;
@@ -179,6 +186,7 @@ impl Destination {
         name: &str,
         bytes: u64,
         clean_412: Clean412,
+        stop: &Stop,
         mut send: impl FnMut() -> Answer,
     ) -> Settled {
         // What an earlier send left open; it may still land, so no later refusal clears it.
@@ -200,13 +208,13 @@ impl Destination {
                 }
             };
             let why = why.or(open).unwrap_or_else(|| vanished(self.uri(name)));
-            match self.look(name) {
+            match self.look(name, stop) {
                 Ok(Some(head)) => return self.whose(name, bytes, head),
                 Ok(None) => {}
                 Err(error) => return Settled::Open(error),
             }
             open = Some(why);
-            if is_last || self.stop.remaining_with_drain().is_zero() {
+            if is_last || stop.remaining_with_drain().is_zero() {
                 break;
             }
         }
@@ -215,14 +223,14 @@ impl Destination {
     }
 
     /// HEAD. It changes nothing, so one that fails is sent again as often as what it settles.
-    fn look(&self, name: &str) -> Result<Option<Head>> {
+    fn look(&self, name: &str, stop: &Stop) -> Result<Option<Head>> {
         let key = self.key(name);
-        let mut answer = self.store.head(&key, &self.stop);
+        let mut answer = self.store.head(&key, stop);
         for _ in 1..self.sends() {
-            if answer.is_ok() || self.stop.remaining_with_drain().is_zero() {
+            if answer.is_ok() || stop.remaining_with_drain().is_zero() {
                 break;
             }
-            answer = self.store.head(&key, &self.stop);
+            answer = self.store.head(&key, stop);
         }
         answer
     }

@@ -628,6 +628,25 @@ fn f108_deadline_while_each_kind_of_call_blocks() {
     });
 }
 
+/// What hangs before the result leaves the time that a result would have had: failure.json tells of it.
+#[test]
+fn f108_an_artifact_that_hangs_past_the_deadline_is_recorded() {
+    let server = server!();
+    for key in ["*/rollup.csv", "*/inputs.ndjson.gz"] {
+        worker::furnish(&server);
+        let when = json!({"operation": "PutObject", "bucket": "out", "key": key});
+        let hang = json!({"effect": "none", "send": "nothing", "end": "hang"});
+        script(&server, json!([{"name": "hang", "when": when, "do": hang}]));
+        let ended = Run::small(&server).within(2, 4).end();
+        ended.fails(&server, 75, &[]);
+        assert!(ended.took < Duration::from_secs(6), "{:?}", ended.took);
+        let failure = server.store().object("out", "o/run/failure.json").unwrap();
+        let failure: Value = serde_json::from_slice(&failure.body).unwrap();
+        assert_eq!(failure["code"], 75, "{key}: {failure}");
+        assert_eq!(failure["phase"], "writing", "{key}: {failure}");
+    }
+}
+
 #[test]
 fn f114_the_loser_of_a_claim_writes_nothing() {
     let server = server!();
