@@ -8,8 +8,9 @@
 mod worker;
 
 use std::fs;
-use std::net::{TcpListener, ToSocketAddrs as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -340,7 +341,7 @@ fn f016_a_session_token_is_sent_signed_and_shown_nowhere() {
 }
 
 #[test]
-fn f018_f019_connections_that_are_refused() {
+fn f017_f018_connections_that_are_refused() {
     let server = server!();
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = format!("http://{}", free.local_addr().unwrap());
@@ -348,20 +349,118 @@ fn f018_f019_connections_that_are_refused() {
     Run::at(&closed)
         .end()
         .refused(&server, 69, &["onnection refused"]);
-    let port = server.address().port();
-    let addresses: Vec<_> = ("localhost", port).to_socket_addrs().unwrap().collect();
-    if addresses.iter().all(|address| address.is_ipv4()) {
-        skipped(
-            "f019",
-            "localhost has one address here, so none of two is dead",
-        );
-    }
-    Run::at(&format!("http://localhost:{port}"))
-        .end()
-        .works(&server);
     Run::at("https://no-such-host.invalid")
         .end()
         .says(69, &["no-such-host.invalid"]);
+}
+
+/// A listener that takes no more connections drops the packets of the next one, as a firewall would.
+#[test]
+fn f018_packets_that_are_dropped() {
+    let server = server!();
+    let full = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = full.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    while let Ok(one) = TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
+        waiting.push(one);
+        assert!(waiting.len() < 10_000, "a listener without an end");
+    }
+    let ended = Run::at(&format!("http://{address}")).within(40, 5).end();
+    ended.refused(&server, 69, &["a connection", &address.to_string()]);
+    let (least, most) = (Duration::from_secs(9), Duration::from_secs(30));
+    assert!(least < ended.took && ended.took < most, "{:?}", ended.took);
+}
+
+/// A name of two addresses, at the first of which nobody listens: in a mount namespace with a hosts file of its own.
+#[test]
+fn f019_the_first_address_is_dead() {
+    let server = server!();
+    let hosts = file("hosts", b"127.0.0.2 localhost\n127.0.0.1 localhost\n");
+    let script = format!("mount --bind {} /etc/hosts && exec \"$@\"", hosts.display());
+    let words = ["unshare", "--mount", "sh", "-c", &script, "sh"];
+    let can = Command::new(words[0])
+        .args(&words[1..])
+        .arg("true")
+        .status();
+    if !can.is_ok_and(|status| status.success()) {
+        return skipped("f019", "no mount namespace can be made here");
+    }
+    // Where the resolver gives one address of several, this shows nothing.
+    let asked = Command::new(words[0])
+        .args(&words[1..])
+        .args(["getent", "ahosts", "localhost"])
+        .output()
+        .unwrap();
+    let asked = String::from_utf8(asked.stdout).unwrap();
+    if !(asked.contains("127.0.0.2") && asked.contains("127.0.0.1")) {
+        return skipped("f019", "the resolver gives one address of localhost");
+    }
+    let port = server.address().port();
+    assert!(
+        TcpStream::connect(("127.0.0.2", port)).is_err(),
+        "a dead address"
+    );
+    Run::at(&format!("http://localhost:{port}"))
+        .inside(&words)
+        .end()
+        .works(&server);
+}
+
+/// Credentials and metadata where ECS has them, at 169.254.170.2 of a network namespace; renewed during the run.
+#[test]
+fn f010_f011_f012_at_the_address_of_ecs() {
+    let server = server!();
+    let place = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/ecs-creds");
+    let can = Command::new(place)
+        .args(["--", "true"])
+        .env("AWS_ACCESS_KEY_ID", TASK[0])
+        .env("AWS_SECRET_ACCESS_KEY", TASK[1])
+        .status();
+    if !can.is_ok_and(|status| status.success()) {
+        return skipped(
+            "f010",
+            "no network namespace can be made here (scripts/ecs-creds)",
+        );
+    }
+    let token = file("agent-token", b"the agent's own token");
+    let log = token.with_extension("log");
+    let log = log.to_str().unwrap();
+    let _ = fs::remove_file(log);
+    let inside = |options: &[&str]| {
+        let mut words = vec![place];
+        words.extend(options);
+        words.push("--");
+        worker::furnish(&server);
+        // What the agent of the namespace hands out.
+        Run::small(&server)
+            .inside(&words)
+            .aws("AWS_ACCESS_KEY_ID", TASK[0])
+            .aws("AWS_SECRET_ACCESS_KEY", TASK[1])
+            .aws("AWS_SESSION_TOKEN", TASK[2])
+    };
+    // Renewed before they end; the task's document is in the manifest.
+    let run = inside(&["--expires", "40", "--log", log]);
+    script(&server, json!([slow_get()]));
+    let ended = run.end();
+    ended.works(&server);
+    let requests = fs::read_to_string(log).unwrap();
+    let asked = requests
+        .lines()
+        .filter(|line| line.contains("/credentials"));
+    assert!(asked.count() >= 2, "{requests}");
+    let manifest = server.store().object("out", "o/run/manifest.json").unwrap();
+    let manifest: Value = serde_json::from_slice(&manifest.body).unwrap();
+    assert_eq!(manifest["task"]["family"], "windrow", "{manifest}");
+    let ended = inside(&["--auth-file", "Basic-token-in-a-file"]).end();
+    ended.works(&server);
+    for (answers, said) in [
+        ("404", "status 404"),
+        ("half", "closed in the middle"),
+        ("garbage", "JSON"),
+    ] {
+        let ended = inside(&["--fail", answers]).end();
+        ended.refused(&server, 77, &["169.254.170.2", said]);
+    }
 }
 
 fn over_tls(server: &Server, kind: Kind, bundle: &str) -> Run {

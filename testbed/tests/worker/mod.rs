@@ -114,6 +114,8 @@ pub(crate) fn gzip(text: &str) -> Vec<u8> {
 pub(crate) struct Run {
     command: &'static str,
     argument: Option<String>,
+    /// The words of a program that runs it; itself where there are none.
+    inside: Vec<String>,
     variables: BTreeMap<String, String>,
     limit: Duration,
 }
@@ -129,6 +131,7 @@ impl Run {
         let empty = Run {
             command: "batch",
             argument: None,
+            inside: Vec::new(),
             variables: BTreeMap::new(),
             limit: Duration::ZERO,
         };
@@ -234,6 +237,12 @@ impl Run {
             .with("DRAIN_SECONDS", &drain.to_string())
     }
 
+    /// The same, run by another program: its words, before the worker's.
+    pub(crate) fn inside(mut self, words: &[&str]) -> Run {
+        self.inside = words.iter().map(|&word| word.to_owned()).collect();
+        self.aws("PATH", &std::env::var("PATH").unwrap())
+    }
+
     /// The same under this RUN_ID.
     pub(crate) fn named(self, run_id: &str) -> Run {
         self.with("RUN_ID", run_id)
@@ -241,7 +250,15 @@ impl Run {
 
     /// Starts it.
     pub(crate) fn start(&self) -> Running {
-        let mut command = Command::new(worker().expect("the test asked for the worker before"));
+        let worker = worker().expect("the test asked for the worker before");
+        let mut command = match self.inside.split_first() {
+            None => Command::new(worker),
+            Some((program, words)) => {
+                let mut command = Command::new(program);
+                command.args(words).arg(worker);
+                command
+            }
+        };
         command
             .arg(self.command)
             .args(&self.argument)
