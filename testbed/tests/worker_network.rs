@@ -456,7 +456,7 @@ fn f010_f011_f012_at_the_address_of_ecs() {
     for (answers, said) in [
         ("404", "status 404"),
         ("half", "closed in the middle"),
-        ("garbage", "JSON"),
+        ("500", "status 500"),
     ] {
         let ended = inside(&["--fail", answers]).end();
         ended.refused(&server, 77, &["169.254.170.2", said]);
