@@ -454,7 +454,12 @@ fn f040_listings() {
         );
         assert_eq!(manifest(server)["inputs"]["count"], number);
     };
-    for number in [1, 1000, 1001] {
+    let mut numbers = vec![1, 1000, 1001];
+    match std::env::var("WINDROW_SWEEP").is_ok_and(|text| text == "full") {
+        true => numbers.push(100_000),
+        false => worker::skipped("f040", "100,000 keys: WINDROW_SWEEP=full"),
+    }
+    for number in numbers {
         worker::furnish(&server);
         for place in 0..number {
             server
@@ -462,10 +467,12 @@ fn f040_listings() {
                 .put("source", &format!("many/{place:07}.csv"), worker::INPUT);
         }
         counted(&server, number);
-        assert_eq!(
-            count(&server, Operation::ListObjectsV2, ""),
-            1 + number.div_ceil(1000),
-            "pages, and one of the output"
+        let listed = count(&server, Operation::ListObjectsV2, "");
+        let pages = 1 + number.div_ceil(1000);
+        // The journal forgets the oldest of so many requests.
+        assert!(
+            listed == pages || number > 10_000,
+            "{listed} of {pages} pages, one of them of the output"
         );
     }
     worker::furnish(&server);
