@@ -202,7 +202,7 @@ pub(super) fn drop_bad(
     if bad.is_empty() {
         return;
     }
-    bad.sort_by_key(|bad| (bad.row, bad.column));
+    bad.sort_unstable_by_key(|bad| (bad.row, bad.column));
     bad.dedup_by_key(|bad| bad.row);
     let mut kept = Vec::with_capacity(batch.rows);
     let mut next = 0;
@@ -221,7 +221,8 @@ pub(super) fn drop_bad(
     kept.extend(next..u32::try_from(batch.rows).unwrap_or(u32::MAX));
     *batch = batch.gather(&kept);
     if let Some(new) = rejects.get_mut(already..) {
-        new.sort_by_key(|reject| reject.record);
+        // At most one a record.
+        new.sort_unstable_by_key(|reject| reject.record);
     }
 }
 

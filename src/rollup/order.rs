@@ -68,20 +68,17 @@ impl<'p> Results<'p> {
     ) -> Result<Self, Failure> {
         let mut order = surviving(plan, &states, budget)?;
         let columns = order_columns(plan, &states, &order, budget)?;
+        // No two groups have the same keys.
         let compare =
-            |&a: &u32, &b: &u32| by_order(&columns, a, b).then_with(|| by_keys(&states.keys, a, b));
+            |a: u32, b: u32| by_order(&columns, a, b).then_with(|| by_keys(&states.keys, a, b));
         let limit = plan
             .limit
             .and_then(|limit| usize::try_from(limit).ok())
             .unwrap_or(usize::MAX);
         if limit < order.len() {
-            if limit > 0 {
-                order.select_nth_unstable_by(limit - 1, compare);
-            }
-            order.truncate(limit);
+            keep_first(&mut order, limit, &compare);
         }
-        // No two groups have the same keys, so that an unstable sort has one outcome.
-        order.sort_unstable_by(compare);
+        sort(order.as_mut_slice(), &compare);
         Ok(Self {
             plan,
             states,
@@ -256,6 +253,26 @@ pub(super) fn by_order(columns: &[OrderColumn<'_>], a: u32, b: u32) -> Ordering 
         }
     }
     Ordering::Equal
+}
+
+/// Sorts numbers by a total order, so that an unstable sort has one outcome. The order comes by reference: the code of a
+/// sort is large, and stands in the binary once.
+pub(super) fn sort(numbers: &mut [u32], compare: &dyn Fn(u32, u32) -> Ordering) {
+    numbers.sort_unstable_by(|&a, &b| compare(a, b));
+}
+
+/// Keeps the first `count` by a total order, in no order.
+pub(super) fn keep_first(
+    numbers: &mut Charged<u32>,
+    count: usize,
+    compare: &dyn Fn(u32, u32) -> Ordering,
+) {
+    if let Some(last) = count.checked_sub(1) {
+        numbers
+            .as_mut_slice()
+            .select_nth_unstable_by(last, |&a, &b| compare(a, b));
+    }
+    numbers.truncate(count);
 }
 
 fn by_keys(keys: &[Cells], a: u32, b: u32) -> Ordering {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::aggregate::Unfit;
 use super::cells::{Cells, Values};
+use super::order::sort;
 use super::sum::doubles;
 use crate::budget::{Budget, Charged, Exceeded};
 use crate::query::plan::{Fraction, Quantile, QuantileKind};
@@ -72,8 +73,8 @@ impl Quantiles {
         }
         let (groups, values) = (&self.groups, &self.values);
         let group = |at: u32| groups.get(at as usize);
-        self.order.as_mut_slice().sort_unstable_by(|&a, &b| {
-            // Equal values cannot be told apart, so that an unstable sort has one outcome.
+        sort(self.order.as_mut_slice(), &|a, b| {
+            // Equal values cannot be told apart.
             let by_value = || values.compare_total(a, b);
             group(a).cmp(&group(b)).then_with(by_value)
         });

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::cells::Cells;
-use super::order::{OrderColumn, by_order, unread};
+use super::order::{OrderColumn, by_order, keep_first, sort, unread};
 use super::{Failure, Holder};
 use crate::budget::{Budget, Charged, Exceeded};
 use crate::limits::BATCH_ROWS;
@@ -88,8 +88,7 @@ impl<'p> Top<'p> {
     pub fn finish(mut self) -> Result<Ordered<'p>, Failure> {
         self.drop_worst()?;
         let mut rows = self.numbers()?;
-        rows.as_mut_slice()
-            .sort_unstable_by(|&a, &b| self.held.compare(a, b));
+        sort(rows.as_mut_slice(), &|a, b| self.held.compare(a, b));
         Ok(Ordered {
             plan: self.plan,
             reads: self.reads,
@@ -106,10 +105,8 @@ impl<'p> Top<'p> {
         }
         let mut rows = self.numbers()?;
         let held = &self.held;
-        // No two rows have one position, so that an unstable selection has one outcome.
-        rows.as_mut_slice()
-            .select_nth_unstable_by(self.limit, |&a, &b| held.compare(a, b));
-        rows.truncate(self.limit);
+        // No two rows have one position.
+        keep_first(&mut rows, self.limit, &|a, b| held.compare(a, b));
         let mut kept = Held::new(self.plan, &self.budget);
         kept.copy(held, &rows, &self.budget)
             .map_err(|exceeded| self.full(exceeded))?;

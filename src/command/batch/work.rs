@@ -269,7 +269,9 @@ impl<'run> Worker<'run> {
             }
         }
         // NOT NULL finds its bad records after the decoder found those of the same batch.
-        worked.rejected.sort_by_key(|rejected| rejected.record);
+        worked
+            .rejected
+            .sort_unstable_by_key(|rejected| rejected.record);
         worked
     }
 
