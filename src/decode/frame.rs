@@ -80,7 +80,7 @@ impl Framer {
                 columns: columns.iter().map(|column| column.source.clone()).collect(),
                 machine: Machine::new(*delimiter),
             },
-            Format::Ndjson { .. } => Cutter::Lines,
+            Format::Ndjson { .. } | Format::Capture { .. } => Cutter::Lines,
             Format::Json { .. } => Cutter::Document,
         };
         let layout = match cutter {
@@ -542,7 +542,12 @@ impl Framer {
                 Source::Header(name) if *header != Header::Present => {
                     return self.fault(Reason::HeaderMissing(name.clone()));
                 }
-                Source::Header(_) | Source::Path(_) | Source::Object | Source::Number => None,
+                Source::Header(_)
+                | Source::Path(_)
+                | Source::Object
+                | Source::ReceivedAt
+                | Source::Feed
+                | Source::Number => None,
             });
         }
         Ok(Layout {

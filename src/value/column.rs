@@ -51,6 +51,10 @@ pub enum Source {
     Path(Path),
     /// `@object`: the URI of the object.
     Object,
+    /// `@received_at`: when the message was received, a TIMESTAMP.
+    ReceivedAt,
+    /// `@feed`: the place of its feed in INPUT, from 0, a BIGINT.
+    Feed,
     /// The number itself (`range:`).
     Number,
 }
