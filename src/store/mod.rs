@@ -149,6 +149,8 @@ pub enum Answer {
     Spent(Error),
     /// A complete refusal: nothing was created, and nothing will be.
     Refused(Error),
+    /// The same, and the store was not even asked.
+    NotSent(Error),
 }
 
 /// A listed object.

@@ -19,6 +19,7 @@ fn named(answer: &Answer) -> String {
         Answer::Lost(_) => "lost".to_owned(),
         Answer::Spent(_) => "spent".to_owned(),
         Answer::Refused(error) => format!("refused {}", error.kind().exit_code()),
+        Answer::NotSent(error) => format!("not sent {}", error.kind().exit_code()),
     }
 }
 
