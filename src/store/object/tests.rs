@@ -107,8 +107,8 @@ fn f042_f043_f044_f047_answers_to_what_creates() {
             "not sent, one attempt",
             1,
             vec![unsent()],
-            "refused 69",
-            "refused 69",
+            "not sent 69",
+            "not sent 69",
             1,
         ),
         (
