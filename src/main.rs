@@ -14,6 +14,11 @@ use windrow::error::{Error, Kind, Result, shown};
 use windrow::log;
 use windrow::supervise::{Allowance, Context, Outcome, Supervisor};
 
+/// musl's own allocator gives memory back to the kernel after every batch and takes it again for the next.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> ExitCode {
     // A panic outside of what the supervisor guards is a defect of the supervisor, but no other exit code either.
     ExitCode::from(catch_unwind(run).unwrap_or(Kind::Defect.exit_code()))
