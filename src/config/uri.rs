@@ -180,7 +180,7 @@ impl InputUris {
         if !text.starts_with('[') {
             return Self::parse_one(text);
         }
-        let uris: Vec<String> = serde_json::from_str(text).map_err(|fault| {
+        let uris: Vec<String> = serde_json::from_slice(text.as_bytes()).map_err(|fault| {
             Fault::new(
                 "a JSON array of strings",
                 fault.to_string(),
