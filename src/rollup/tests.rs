@@ -342,9 +342,10 @@ fn f127_what_distinct_and_quantiles_hold_is_charged() {
         distinct: true,
         ..aggregate(Count, vec![col(0, BIGINT)], BIGINT)
     };
-    for (name, call) in [
-        ("median", aggregate(median, vec![col(0, BIGINT)], DOUBLE)),
-        ("count(DISTINCT)", distinct),
+    let median = aggregate(median, vec![col(0, BIGINT)], DOUBLE);
+    for (name, holder, call) in [
+        ("median", Holder::Quantiles, median),
+        ("count(DISTINCT)", Holder::Distinct, distinct),
     ] {
         let plan = plan(vec![], vec![call]);
         let rows: Vec<_> = (0..4_000).map(|at| (at, vec![int(at as i64)])).collect();
@@ -361,7 +362,8 @@ fn f127_what_distinct_and_quantiles_hold_is_charged() {
         let Err(Failure::Full(full)) = taken(20_000) else {
             panic!("{name} in 20,000 bytes");
         };
-        assert_eq!(full.holder, Holder::Aggregates, "{name}");
+        assert_eq!(full.holder, holder, "{name}");
+        assert!((100..4_000).contains(&full.entries), "{name}: {full:?}");
         assert!(full.exceeded.bytes > 20_000, "{name}");
         // The least that is enough, and a byte less.
         let (mut low, mut high) = (20_000_u64, 4_000_000);
@@ -942,7 +944,7 @@ fn f054_state_past_its_share_and_one_entry_below() {
     };
     assert_eq!(full.exceeded.limit_bytes, Some(limit - 1));
     assert!(full.exceeded.bytes >= limit, "{full:?}");
-    assert!((1..=1000).contains(&full.groups), "{full:?}");
+    assert!((1..=1000).contains(&full.entries), "{full:?}");
     assert!(matches!(run(&budget, 2000), Err(Failure::Full(_))));
     assert_eq!(budget.used_bytes(), 0, "also after a failure");
 }
