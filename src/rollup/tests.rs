@@ -265,10 +265,11 @@ fn the_first_rows_of_an_order_are_the_same_however_they_came() {
         (3, BIGINT, Direction::Descending),
         (0, VARCHAR, Direction::Ascending),
     ];
-    let rows: Vec<_> = (0..3_000_u64)
+    // Enough that the worst rows are dropped on the way, and those that come later are held against the rest.
+    let rows: Vec<_> = (0..12_000_u64)
         .map(|at| (at * 10, random_row(&mut numbers)))
         .collect();
-    for limit in [0, 1, 7, 2_999, 3_000, 5_000] {
+    for limit in [0, 1, 7, 11_999, 12_000, 20_000] {
         let plan = plan::Rows {
             outputs: vec![col(6, VARCHAR), col(3, BIGINT)],
             order: keys
@@ -284,7 +285,7 @@ fn the_first_rows_of_an_order_are_the_same_however_they_came() {
             let mut tops = (0..parts).map(|part| {
                 let mut top = Top::new(&plan, unlimited());
                 let rows: Vec<_> = rows.iter().skip(part).step_by(parts).cloned().collect();
-                for chunk in rows.chunks(97).rev() {
+                for chunk in rows.chunks(997).rev() {
                     top.add(&batch(&TYPES, chunk)).unwrap();
                 }
                 top
@@ -329,6 +330,54 @@ fn in_order(a: &Value, b: &Value, direction: Direction) -> std::cmp::Ordering {
         Direction::Ascending => ordering,
         Direction::Descending => ordering.reverse(),
     }
+}
+
+#[test]
+fn f127_the_rows_that_order_by_keeps_are_charged() {
+    let plan = plan::Rows {
+        outputs: vec![col(1, VARCHAR)],
+        order: vec![OrderKey {
+            expr: col(0, BIGINT),
+            direction: Direction::Descending,
+            nulls: Nulls::Last,
+        }],
+        limit: Some(1_000),
+    };
+    let types = [BIGINT, VARCHAR];
+    let rows: Vec<_> = (0..4_000)
+        .map(|at| (at, vec![int(at as i64), txt(&format!("text number {at}"))]))
+        .collect();
+    let taken = |limit: u64| {
+        let budget = Arc::new(Budget::new(limit));
+        let mut top = Top::new(&plan, budget.clone());
+        let batches = rows.chunks(500).map(|rows| batch(&types, rows));
+        let found = batches
+            .map(|batch| top.add(&batch))
+            .collect::<Result<Vec<_>, _>>()
+            .and_then(|_| top.finish());
+        let found = found.map(|mut ordered| {
+            let first = ordered.next_batch().unwrap().unwrap();
+            (first.rows, first.columns[0].value(0))
+        });
+        assert_eq!(budget.used_bytes(), 0, "all is given back");
+        found
+    };
+    // The least that is enough, and a byte less.
+    let (mut low, mut high) = (0, 4_000_000);
+    while low + 1 < high {
+        let middle = u64::midpoint(low, high);
+        match taken(middle) {
+            Ok(_) => high = middle,
+            Err(_) => low = middle,
+        }
+    }
+    assert_eq!(taken(high), Ok((1_000, txt("text number 3999"))));
+    let Err(Failure::Full(full)) = taken(low) else {
+        panic!("a byte less is enough");
+    };
+    assert_eq!(full.holder, Holder::Rows);
+    assert!((1_000..=4_000).contains(&full.entries), "{full:?}");
+    assert_eq!(full.exceeded.limit_bytes, Some(low));
 }
 
 #[test]
