@@ -4,7 +4,7 @@
 //! - [`clock`], [`random`], [`stop`]: time, nonces, and one answer to how long a call may block
 //! - [`value`]: types, vectors, exact arithmetic, time and text (pure)
 //! - [`query`]: text to plan to values (pure)
-//! - [`message`]: messages of feeds in one order (pure)
+//! - [`message`], [`capture`]: messages of feeds in one order, and as lines (pure)
 //! - [`decode`], [`encode`]: bytes to batches, and back (pure)
 //! - [`budget`], [`rollup`]: bytes of state; batches to groups to results (pure)
 //! - [`config`]: the environment to a checked configuration
@@ -16,6 +16,7 @@
 
 pub mod artifact;
 pub mod budget;
+pub mod capture;
 pub mod clock;
 pub mod command;
 pub mod commit;

@@ -542,7 +542,12 @@ impl Framer {
                 Source::Header(name) if *header != Header::Present => {
                     return self.fault(Reason::HeaderMissing(name.clone()));
                 }
-                Source::Header(_) | Source::Path(_) | Source::Object | Source::Number => None,
+                Source::Header(_)
+                | Source::Path(_)
+                | Source::Object
+                | Source::ReceivedAt
+                | Source::Feed
+                | Source::Number => None,
             });
         }
         Ok(Layout {

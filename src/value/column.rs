@@ -51,6 +51,10 @@ pub enum Source {
     Path(Path),
     /// `@object`: the URI of the object.
     Object,
+    /// `@received_at`: when the message was received (stream, capture).
+    ReceivedAt,
+    /// `@feed`: which feed it came from, by its place in INPUT, from 0 (stream, capture).
+    Feed,
     /// The number itself (`range:`).
     Number,
 }

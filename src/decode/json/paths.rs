@@ -46,7 +46,12 @@ impl Tree {
             .iter()
             .map(|column| match &column.source {
                 Source::Path(Path(steps)) => tree.add(steps),
-                Source::Header(_) | Source::Position(_) | Source::Object | Source::Number => None,
+                Source::Header(_)
+                | Source::Position(_)
+                | Source::Object
+                | Source::ReceivedAt
+                | Source::Feed
+                | Source::Number => None,
             })
             .collect();
         (tree, slots)
