@@ -138,6 +138,8 @@ struct Symbol {
 pub struct Market {
     dice: Dice,
     symbols: Vec<Symbol>,
+    /// Where the ids of a symbol begin that has not been traded yet; None: anywhere.
+    first_id: Option<u64>,
     clock_us: Option<i64>,
     recent: VecDeque<Vec<u8>>,
     /// Messages that wait for their late turn, and how many go first.
@@ -150,6 +152,7 @@ impl Market {
         Market {
             dice: Dice(seed),
             symbols: Vec::new(),
+            first_id: None,
             clock_us: None,
             recent: VecDeque::new(),
             held: Vec::new(),
@@ -165,6 +168,7 @@ impl Market {
 
     /// The trade ids begin at 1 again.
     pub fn restart(&mut self) {
+        self.first_id = Some(1);
         for symbol in &mut self.symbols {
             symbol.next_id = 1;
         }
@@ -251,9 +255,10 @@ impl Market {
             return place;
         }
         let ticks = 10_000 + self.dice.roll(90_000);
+        let any_id = 100_000 + self.dice.roll(1_000_000_000);
         self.symbols.push(Symbol {
             name: name.clone(),
-            next_id: 100_000 + self.dice.roll(1_000_000_000),
+            next_id: self.first_id.unwrap_or(any_id),
             price_e8: i64::try_from(ticks).unwrap_or(1) * TICK_E8,
         });
         self.symbols.len() - 1
