@@ -7,6 +7,7 @@
 //! - [`message`], [`capture`]: messages of feeds in one order, and as lines (pure)
 //! - [`decode`], [`encode`]: bytes to batches, and back (pure)
 //! - [`budget`], [`rollup`]: bytes of state; batches to groups to results (pure)
+//! - [`window`]: messages to event-time windows (pure)
 //! - [`config`]: the environment to a checked configuration
 //! - [`log`], [`machine`], [`supervise`]: the process
 //! - [`http`], [`s3`], [`task`]: requests with an end, S3 over them, and where the run runs
@@ -43,3 +44,4 @@ pub mod store;
 pub mod supervise;
 pub mod task;
 pub mod value;
+pub mod window;

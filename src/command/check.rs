@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::config::{Compiled, Config, Input, Text, variables};
+use crate::config::{Compiled, Config, Text, variables};
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::supervise::{Context, Outcome};
@@ -71,11 +71,7 @@ fn text(config: &Config) -> Result<String> {
 
 fn not_read(config: &Config) -> Vec<&'static str> {
     let mut names = Vec::new();
-    if let Input::Objects {
-        columns: Text::Uri(_),
-        ..
-    } = config.input
-    {
+    if let Some(Text::Uri(_)) = config.input.columns() {
         names.push(variables::COLUMNS_URI.name);
     }
     if let Text::Uri(_) = config.query {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::budget::Budget;
 use crate::command::stores::Stores;
 use crate::commit::{Claim, Terms};
-use crate::config::{Compiled, Config, Input as Named, Text, problem};
+use crate::config::{Compiled, Config, Text, problem};
 use crate::error::{Error, Kind, Result};
 use crate::limits;
 use crate::log::Event;
@@ -25,10 +25,10 @@ pub(super) fn compiled(
     stores: &Stores,
     query: &str,
 ) -> Result<Compiled> {
-    match (&config.compiled, &config.input) {
+    match (&config.compiled, config.input.columns()) {
         (Some(compiled), _) => Ok(compiled.clone()),
-        (None, Named::Range(_)) => compile(config, "", query),
-        (None, Named::Objects { columns, .. }) => {
+        (None, None) => compile(config, "", query),
+        (None, Some(columns)) => {
             let columns = text(columns, stores, &context.stop)?;
             let compiled = compile(config, &columns, query)?;
             // Written down like one that came inline: a result can be tied to its types.

@@ -24,7 +24,11 @@ impl Written<'_> {
 /// The plan of `query` over `columns`.
 pub(super) fn compile(columns: Vec<Column>, query: Written<'_>) -> Result<Compiled, Vec<Problem>> {
     match query::compile(query.text, &columns) {
-        Ok(plan) => Ok(Compiled { columns, plan }),
+        Ok(plan) => Ok(Compiled {
+            columns,
+            plan,
+            windows: None,
+        }),
         Err(problem) => Err(vec![query.problem(problem)]),
     }
 }
@@ -37,6 +41,7 @@ pub(super) fn family(format: &Format) -> Family {
             Header::Absent => Family::CsvWithoutHeader,
         },
         Format::Ndjson { .. } | Format::Json { .. } => Family::Json,
+        Format::Capture { .. } => Family::Capture,
     }
 }
 

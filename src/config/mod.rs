@@ -6,6 +6,7 @@
 
 pub mod aws;
 mod compile;
+pub mod feeds;
 mod given;
 pub mod https;
 pub mod problem;
@@ -25,10 +26,12 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::decode::Format;
-use crate::query::plan::Plan;
+use crate::query::columns::Family;
+use crate::query::plan::{Plan, Windows};
 use crate::value::column::Column;
 use aws::Aws;
 use compile::{Written, compile, declared, family, range_columns};
+use feeds::Feeds;
 use given::Given;
 use https::Https;
 use problem::Problem;
@@ -38,13 +41,15 @@ use uri::{InputUri, NumberRange, OutputUri, TextUri};
 use values::{OnBadRecord, OutputFormat, RunId};
 use variables as known;
 
-/// What `windrow batch` does.
+/// What `windrow batch` or `windrow stream` does.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// What is read.
     pub input: Input,
     /// QUERY or QUERY_URI.
     pub query: Text,
+    /// How records are cut into windows: always in a stream, and in a capture with EVENT_TIME.
+    pub windowing: Option<Windowing>,
     /// Where the run's own directory or prefix is made.
     pub output: OutputUri,
     /// How buckets are reached, where any `s3://` is used.
@@ -86,6 +91,19 @@ pub enum Input {
     },
     /// Numbers, each a record with the one column `i`.
     Range(NumberRange),
+    /// Messages of feeds: `windrow stream`.
+    Feeds(Feeds),
+}
+
+/// EVENT_TIME, LATENESS_SECONDS and SEQUENCE as they are written; [`Compiled::windows`] is what they come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Windowing {
+    /// EVENT_TIME: a column's name.
+    pub event_time: String,
+    /// LATENESS_SECONDS
+    pub lateness: Duration,
+    /// SEQUENCE
+    pub sequence: Option<String>,
 }
 
 /// A text that stands in the environment, or that the environment points at.
@@ -119,6 +137,8 @@ pub struct Compiled {
     pub columns: Vec<Column>,
     /// The checked query.
     pub plan: Plan,
+    /// Its windows, where there is an EVENT_TIME.
+    pub windows: Option<Windows>,
 }
 
 impl S3 {
@@ -161,20 +181,18 @@ impl Config {
             variable: self.query.variable(&known::QUERY, &known::QUERY_URI),
             text: query,
         };
-        match &self.input {
-            Input::Range(_) => compile(range_columns(), query),
-            Input::Objects {
-                format,
-                columns: from,
-                ..
-            } => {
-                let columns = Written {
-                    variable: from.variable(&known::COLUMNS, &known::COLUMNS_URI),
-                    text: columns,
-                };
-                compile(declared(&[family(format)], columns)?, query)
-            }
-        }
+        let Some(from) = self.input.columns() else {
+            return compile(range_columns(), query);
+        };
+        let columns = Written {
+            variable: from.variable(&known::COLUMNS, &known::COLUMNS_URI),
+            text: columns,
+        };
+        let family = match (&self.input, &self.windowing) {
+            (Input::Objects { format, .. }, None) => family(format),
+            (_, Some(_)) | (Input::Feeds(_) | Input::Range(_), None) => Family::Stream,
+        };
+        compile(declared(&[family], columns)?, query)
     }
 
     /// Settles how many workers there are, for what is written down about the run.
@@ -184,6 +202,17 @@ impl Config {
         self.resolved
             .insert(known::THREADS.name.to_owned(), threads.get().into());
         threads
+    }
+}
+
+impl Input {
+    /// COLUMNS or COLUMNS_URI; a range has none.
+    #[must_use]
+    pub fn columns(&self) -> Option<&Text> {
+        match self {
+            Self::Objects { columns, .. } | Self::Feeds(Feeds { columns, .. }) => Some(columns),
+            Self::Range(_) => None,
+        }
     }
 }
 

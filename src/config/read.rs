@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::aws::{self, Aws};
 use super::compile::{Written, compile, declared, families, range_columns};
+use super::feeds::FeedUri;
 use super::given::Given;
 use super::https::{self, Https};
 use super::problem::{Fault, Problem};
@@ -90,6 +91,7 @@ pub(super) fn read(given: &mut Given<'_>, raw: &Raw) -> Option<Config> {
     let mut config = Config {
         input,
         query: query?,
+        windowing: None,
         output: output?,
         s3,
         https,
@@ -324,6 +326,7 @@ fn resolved(given: &Given<'_>, config: &Config, uses: Uses) -> Map<String, Value
         match &config.input {
             Input::Range(range) => range.to_string().into(),
             Input::Objects { uris, .. } => uris.iter().map(InputUri::to_string).collect(),
+            Input::Feeds(feeds) => feeds.uris.iter().map(FeedUri::to_string).collect(),
         },
     );
     if given.is_set(&known::HEADERS) {
@@ -332,11 +335,7 @@ fn resolved(given: &Given<'_>, config: &Config, uses: Uses) -> Map<String, Value
     if let Text::Uri(uri) = &config.query {
         settle(known::QUERY_URI, uri.to_string().into());
     }
-    if let Input::Objects {
-        columns: Text::Uri(uri),
-        ..
-    } = &config.input
-    {
+    if let Some(Text::Uri(uri)) = config.input.columns() {
         settle(known::COLUMNS_URI, uri.to_string().into());
     }
     settle(known::OUTPUT, config.output.to_string().into());

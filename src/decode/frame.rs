@@ -80,7 +80,7 @@ impl Framer {
                 columns: columns.iter().map(|column| column.source.clone()).collect(),
                 machine: Machine::new(*delimiter),
             },
-            Format::Ndjson { .. } => Cutter::Lines,
+            Format::Ndjson { .. } | Format::Capture { .. } => Cutter::Lines,
             Format::Json { .. } => Cutter::Document,
         };
         let layout = match cutter {

@@ -46,6 +46,11 @@ pub enum Format {
         /// As for NDJSON.
         records: Option<Path>,
     },
+    /// What a stream captured: a message a line, each a document (SPEC 6).
+    Capture {
+        /// As for NDJSON.
+        records: Option<Path>,
+    },
 }
 
 /// Whether a CSV object begins with a record of names.
@@ -155,7 +160,9 @@ impl Decoder {
             Format::Csv {
                 delimiter, null, ..
             } => Reader::Csv(csv::Reader::new(*delimiter, null.clone())),
-            Format::Ndjson { records } => json(json::Unit::Lines, records),
+            Format::Ndjson { records } | Format::Capture { records } => {
+                json(json::Unit::Lines, records)
+            }
             Format::Json { records } => json(json::Unit::Document, records),
         };
         Self {

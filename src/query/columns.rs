@@ -16,6 +16,11 @@ pub enum Family {
     CsvWithoutHeader,
     /// Paths.
     Json,
+    /// Paths in the messages of feeds, live or captured, that go into windows: `@received_at` and `@feed`, but no
+    /// `@object`, which the stream and its replay could not both have.
+    Stream,
+    /// Paths in captured messages that are records like any other: all of the three.
+    Capture,
 }
 
 /// The columns of `text`, `name TYPE [FROM source] [NOT NULL], …`.
@@ -219,7 +224,7 @@ impl Reader<'_> {
             return self.special();
         }
         match family {
-            Family::Json => self.path(),
+            Family::Json | Family::Stream | Family::Capture => self.path(),
             Family::Csv | Family::CsvWithoutHeader => self.field(family),
         }
     }
@@ -368,7 +373,9 @@ const DEFINITION: &str = "a column is name TYPE [FROM source] [NOT NULL]";
 /// The source of a column that names none.
 fn own_name(name: &str, family: Family, span: Span) -> Result<Source, Problem> {
     match family {
-        Family::Json => Ok(Source::Path(Path(vec![Step::Key(name.to_owned())]))),
+        Family::Json | Family::Stream | Family::Capture => {
+            Ok(Source::Path(Path(vec![Step::Key(name.to_owned())])))
+        }
         Family::Csv | Family::CsvWithoutHeader => header(name.to_owned(), family, span),
     }
 }

@@ -51,9 +51,9 @@ pub enum Source {
     Path(Path),
     /// `@object`: the URI of the object.
     Object,
-    /// `@received_at`: when the message was received (stream, capture).
+    /// `@received_at`: when the message was received, a TIMESTAMP.
     ReceivedAt,
-    /// `@feed`: which feed it came from, by its place in INPUT, from 0 (stream, capture).
+    /// `@feed`: the place of its feed in INPUT, from 0, a BIGINT.
     Feed,
     /// The number itself (`range:`).
     Number,

@@ -366,7 +366,8 @@ fn f018_packets_that_are_dropped() {
         assert!(waiting.len() < 10_000, "a listener without an end");
     }
     let ended = Run::at(&format!("http://{address}")).within(40, 5).end();
-    ended.refused(&server, 69, &["a connection", &address.to_string()]);
+    // Whichever of the two gives up first, the connect or the wait for it.
+    ended.refused(&server, 69, &["expected", "look at the network"]);
     let (least, most) = (Duration::from_secs(9), Duration::from_secs(30));
     assert!(least < ended.took && ended.took < most, "{:?}", ended.took);
 }

@@ -7,7 +7,7 @@ use crate::command::stores::Stores;
 use crate::config::uri::NumberRange;
 use crate::config::{Config, Input as Named};
 use crate::digest::{Sha256, sha256};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gzip::Compression;
 use crate::log::Event;
 use crate::manifest::{InputLine, Inputs as Totals, ReadTo};
@@ -34,6 +34,7 @@ impl Listing {
     ) -> Result<Self> {
         let listing = match &config.input {
             Named::Range(range) => Self::of_range(*range),
+            Named::Feeds(_) => return Err(no_feeds()),
             Named::Objects { uris, .. } => {
                 let named = uris
                     .iter()
@@ -135,4 +136,9 @@ impl Listing {
             }
         })
     }
+}
+
+/// What a batch says of feeds, which its configuration refuses.
+pub(super) fn no_feeds() -> Error {
+    Error::defect("listing the input", "feeds")
 }

@@ -168,6 +168,7 @@ impl Work<'_> {
         };
         match &self.config.input {
             Named::Range(range) => drive(Feed::range(*range)),
+            Named::Feeds(_) => Err(listing::no_feeds()),
             Named::Objects { format, .. } => {
                 source::with(&listing.inputs, self.fetchers, stop, |source| {
                     let objects = Objects::new(self.task, format, source, listing, stop);

@@ -174,7 +174,7 @@ enum Sink<'run> {
 impl Task {
     /// Of a configuration whose texts were read.
     pub(super) fn new(config: &Config, compiled: Compiled, budget: Arc<Budget>) -> Self {
-        let Compiled { columns, plan } = compiled;
+        let Compiled { columns, plan, .. } = compiled;
         let read = plan.columns.iter();
         let read = read.filter_map(|&index| columns.get(index).cloned());
         Self {
@@ -182,7 +182,7 @@ impl Task {
             plan,
             format: match &config.input {
                 Input::Objects { format, .. } => Some(format.clone()),
-                Input::Range(_) => None,
+                Input::Range(_) | Input::Feeds(_) => None,
             },
             output_format: config.output_format,
             on_bad_record: config.on_bad_record,
