@@ -983,17 +983,9 @@ fn f091_frames_in_every_form() {
     let pieces: Vec<&[u8]> = one.chunks(3).collect();
     let between = [Frame::new(PING, "in between"), Frame::new(PONG, "unasked")];
     let session = Session::new(vec![
-        Step::Frames(
-            fragments(TEXT, &pieces, &between),
-            Some(one.to_vec()),
-        ),
+        Step::Frames(fragments(TEXT, &pieces, &between), Some(one.to_vec())),
         Step::Frames(fragments(BINARY, &pieces, &[]), Some(one.to_vec())),
-        Step::Chopped(
-            fragments(TEXT, &pieces, &between),
-            Some(one.to_vec()),
-            1,
-            0,
-        ),
+        Step::Chopped(fragments(TEXT, &pieces, &between), Some(one.to_vec()), 1, 0),
         Step::Binary(LAST.into()),
         Step::Text(String::new()),
         Step::Binary(Vec::new()),
