@@ -1,6 +1,6 @@
-//! `windrow stream` between feeds and a bucket: what it makes of disorder, how each run ends, and that its capture
-//! gives the same again (SPEC 6, 7 and 10; FAULTS 85 to 87, 93 to 101, 125, 129 to 131). The rollup is held against an
-//! oracle, the capture against what the feed knows that it sent.
+//! What `windrow stream` makes of the messages of feeds: windows, disorder, duplicates, captures and their replays (SPEC
+//! 6; FAULTS 85 to 87, 94, 96, 97, 99, 125, 129 to 131). The rollup is held against an oracle, the capture against what
+//! the feed knows that it sent.
 #![allow(
     clippy::disallowed_methods,
     reason = "these tests wait for the worker, and change things under it"
@@ -18,6 +18,7 @@ use testbed::feed::shape::{Exchange, iso};
 use testbed::feed::{Act, Feed, Session, Settings, Step, Want};
 use testbed::operation::Operation;
 use testbed::server::Server;
+use worker::feeds::{DISORDER, all_said, deal, disorderly, minute_us, session, trade, trade_text};
 use worker::oracle::{self, Terms};
 use worker::stream::{BARS, Left, replays, until};
 use worker::{Run, start};
@@ -30,55 +31,6 @@ macro_rules! server {
         }
         start()
     }};
-}
-
-/// Everything that a feed on an ordinary bad day does.
-const DISORDER: Disorder = Disorder {
-    swapped: 300,
-    late: 100,
-    late_by_us: 150_000_000,
-    duplicate: 200,
-    jump: 50,
-    noise: 100,
-    bad: 50,
-};
-
-/// The last steps of a feed that has said all.
-fn all_said() -> [Step; 2] {
-    [Step::Settle, Step::Mark("all")]
-}
-
-fn session(steps: Vec<Step>) -> Session {
-    Session::new([steps, all_said().to_vec()].concat())
-}
-
-/// So many orderly trades.
-fn deal(messages: u64) -> Step {
-    Step::Deal(Traffic::binance(&["BNBUSDT"], messages))
-}
-
-fn disorderly(exchange: Exchange, messages: u64) -> Traffic {
-    Traffic {
-        exchange,
-        disorder: DISORDER,
-        ..Traffic::binance(&["BNBUSDT", "BTCUSDT", "ETHUSDT"], messages)
-    }
-}
-
-/// One trade of Binance's shape.
-fn trade(id: u64, time_us: i64) -> Step {
-    Step::Text(trade_text(id, &(time_us / 1000).to_string()))
-}
-
-fn trade_text(id: u64, time: &str) -> String {
-    format!(
-        r#"{{"e":"trade","E":1,"s":"BNBUSDT","t":{id},"p":"640.10000000","q":"0.50000000","T":{time},"m":true,"M":true}}"#
-    )
-}
-
-/// A minute's start, an hour ago or more.
-fn minute_us() -> i64 {
-    (now_us() - 3_600_000_000).div_euclid(60_000_000) * 60_000_000
 }
 
 fn script(server: &Server, rules: Value) {
@@ -305,157 +257,6 @@ fn f130_event_times_that_cannot_be() {
 }
 
 #[test]
-fn f102_each_signal_ends_a_stream_with_what_it_has() {
-    let server = server!();
-    for (signal, by) in [("TERM", "sigterm"), ("INT", "sigint"), ("HUP", "sighup")] {
-        worker::furnish(&server);
-        let feed = Feed::of(vec![session(vec![deal(300)])]).unwrap();
-        let run = Run::stream(&server, &[&feed]);
-        let ended = until(&run, &[&feed], "all", signal);
-        assert_eq!(ended.code, 75, "{signal}: {}", ended.why());
-        assert!(ended.took < Duration::from_secs(10), "{:?}", ended.took);
-        let left = Left::read(&server, "run");
-        left.sound(&ended, &[&feed]);
-        assert_eq!(left.name, "interrupted.json", "{signal}");
-        assert_eq!(left.result["ended_by"], by);
-        left.is_whole(&[&feed]);
-        left.is_right(Exchange::Binance);
-        let verify = run.verify("s3://out/o/run/interrupted.json").end();
-        assert_eq!(verify.code, 0, "{}", verify.out);
-    }
-}
-
-#[test]
-fn f098_the_deadline_is_the_normal_end() {
-    let server = server!();
-    let feed = Feed::of(vec![session(vec![deal(300)])]).unwrap();
-    let run = Run::stream(&server, &[&feed]).within(3, 5);
-    let ended = run.end();
-    assert_eq!(ended.code, 0, "{}", ended.why());
-    let left = Left::read(&server, "run");
-    left.sound(&ended, &[&feed]);
-    assert_eq!(left.result["ended_by"], "deadline");
-    left.is_whole(&[&feed]);
-    let expected = left.is_right(Exchange::Binance);
-    let windows = &left.result["stream"]["windows"];
-    assert!(windows["closed"].as_u64() > Some(0), "{windows}");
-    assert!(windows["partial"].as_u64() >= Some(2), "{windows}");
-    assert_eq!(
-        left.covered("window").len(),
-        expected.windows.len(),
-        "a line for each window: {:?}",
-        left.coverage
-    );
-    let verify = run.verify("s3://out/o/run/manifest.json");
-    assert_eq!(verify.end().code, 0);
-    // verify follows coverage to the parts.
-    let part = format!("o/run/{}", left.parts[0].0);
-    server.store().put("out", &part, "gone wrong");
-    assert_eq!(verify.end().code, 65, "a part is another");
-    server.store().delete("out", &part);
-    assert_eq!(verify.end().code, 65, "a part is gone");
-}
-
-#[test]
-fn f098_no_message_at_all() {
-    let server = server!();
-    let silent = || Feed::of(vec![Session::new(vec![])]).unwrap();
-    let feed = silent();
-    let ended = Run::stream(&server, &[&feed])
-        .with("IDLE_TIMEOUT_SECONDS", "1")
-        .end();
-    ended.says(69, &["IDLE_TIMEOUT_SECONDS", "1 s"]);
-    Left::read(&server, "run").sound(&ended, &[&feed]);
-
-    worker::furnish(&server);
-    let feed = silent();
-    let run = Run::stream(&server, &[&feed]).within(2, 3);
-    let ended = run.end();
-    assert_eq!(ended.code, 0, "{}", ended.why());
-    let left = Left::read(&server, "run");
-    left.sound(&ended, &[&feed]);
-    let expected = left.is_right(Exchange::Binance);
-    assert_eq!(expected.read, 0);
-    assert_eq!(left.covered("connection").len(), 1, "{:?}", left.coverage);
-    assert!(left.parts.is_empty());
-}
-
-#[test]
-fn f089_a_feed_that_ends_ends_the_run_and_its_capture_stays() {
-    let server = server!();
-    for (name, end) in [
-        ("closed", Step::Close(Some(1001), "going".into())),
-        ("gone", Step::Fin),
-        ("reset", Step::Reset),
-    ] {
-        worker::furnish(&server);
-        // The parts that were durable before are listed: PART_SECONDS cuts one each half second.
-        let feed = Feed::of(vec![Session::new(vec![
-            deal(200),
-            Step::Settle,
-            Step::Wait(1800),
-            end,
-        ])])
-        .unwrap();
-        let run = Run::stream(&server, &[&feed]).with("PART_SECONDS", "1");
-        let ended = run.end();
-        assert_eq!(ended.code, 69, "{name}: {}", ended.why());
-        let left = Left::read(&server, "run");
-        left.sound(&ended, &[&feed]);
-        left.is_whole(&[&feed]);
-        assert!(
-            !left.result["parts"].as_array().unwrap().is_empty(),
-            "{name}: {}",
-            left.result
-        );
-        let again = run.replay("run").end();
-        assert_eq!(again.code, 0, "{name}: {}", again.why());
-        let replay = Left::read(&server, "replay");
-        let expected = oracle::bars(
-            &left.capture,
-            Terms {
-                exchange: Exchange::Binance,
-                lateness_us: 10_000_000,
-                sequence: Some(false),
-            },
-        );
-        assert_eq!(replay.rollup.as_deref(), Some(expected.rollup.as_str()));
-        replay.counts_are(&expected);
-    }
-}
-
-#[test]
-fn f103_a_killed_run_replays() {
-    let server = server!();
-    let feed = Feed::of(vec![session(vec![
-        Step::Deal(disorderly(Exchange::Binance, 500)),
-        Step::Settle,
-        Step::Wait(1500),
-        deal(10),
-    ])])
-    .unwrap();
-    let run = Run::stream(&server, &[&feed])
-        .with("PART_SECONDS", "1")
-        .with("ON_BAD_RECORD", "reject:1000");
-    let killed = until(&run, &[&feed], "all", "KILL");
-    assert_eq!(killed.code, -9);
-    let left = Left::read(&server, "run");
-    assert_eq!(left.name, "", "no result");
-    assert!(left.capture.len() >= 500, "{}", left.capture.len());
-    let again = run.replay("run").end();
-    assert_eq!(again.code, 0, "{}", again.why());
-    let replay = Left::read(&server, "replay");
-    let terms = Terms {
-        exchange: Exchange::Binance,
-        lateness_us: 10_000_000,
-        sequence: Some(false),
-    };
-    let expected = oracle::bars(&left.capture, terms);
-    assert_eq!(replay.rollup.as_deref(), Some(expected.rollup.as_str()));
-    replay.counts_are(&expected);
-}
-
-#[test]
 fn a_capture_takes_any_query() {
     let server = server!();
     let feed = Feed::of(vec![session(vec![Step::Deal(Traffic::binance(
@@ -498,49 +299,6 @@ fn a_capture_takes_any_query() {
         .map(|line| line.parse().unwrap())
         .collect();
     assert!(ids.len() > 200 && ids.windows(2).all(|pair| pair[0] < pair[1]));
-}
-
-#[test]
-fn f095_reconnects_used_up() {
-    let server = server!();
-    let cut = || Session::new(vec![deal(20), Step::Close(Some(1001), "bye".into())]);
-    let feed = Feed::of(vec![cut(), cut(), cut(), cut()]).unwrap();
-    let run = Run::stream(&server, &[&feed]).with("ON_DISCONNECT", "reconnect:2");
-    let ended = run.end();
-    ended.says(69, &["reconnect:2"]);
-    assert_eq!(feed.connections(), 3, "success in between resets nothing");
-    assert!(
-        ended.took >= Duration::from_millis(1400),
-        "{:?}",
-        ended.took
-    );
-    let left = Left::read(&server, "run");
-    left.sound(&ended, &[&feed]);
-    assert_eq!(
-        left.result["gaps"].as_array().map(Vec::len),
-        Some(2),
-        "{}",
-        left.result
-    );
-    let gaps = ended.events.iter().filter(|event| event["event"] == "gap");
-    assert!(gaps.count() >= 2, "{}", ended.out);
-}
-
-#[test]
-fn f095_nobody_there_any_more() {
-    let server = server!();
-    let feed = Feed::of(vec![Session::new(vec![
-        deal(20),
-        Step::Settle,
-        Step::Mark("said"),
-    ])])
-    .unwrap();
-    let run = Run::stream(&server, &[&feed]).with("ON_DISCONNECT", "reconnect:1");
-    let running = run.start();
-    assert!(feed.wait_for("said", 1, Duration::from_secs(20)));
-    drop(feed);
-    let ended = running.end();
-    ended.says(69, &["reconnect:1"]);
 }
 
 #[test]
@@ -611,192 +369,6 @@ fn f096_f125_two_feeds_as_fast_as_they_can_are_whole_and_replay() {
         sequence: None,
     });
     replays(&server, &run, &left);
-}
-
-#[test]
-fn f096_s3_that_is_slower_than_the_feed_ends_the_run() {
-    let server = server!();
-    script(
-        &server,
-        json!([{"name": "slow", "when": {"operation": "PutObject", "key": "*/capture/*"}, "do": {"delay_ms": 20_000}}]),
-    );
-    let endless = || {
-        Step::Deal(Traffic {
-            per_second: Some(200.0),
-            ..Traffic::binance(&["BNBUSDT"], 1_000_000)
-        })
-    };
-    let feed = Feed::of(vec![Session::new(vec![endless()])]).unwrap();
-    let ended = Run::stream(&server, &[&feed])
-        .with("PART_SECONDS", "2")
-        .end();
-    ended.says(69, &["PART_SECONDS", "capture/part-000001.ndjson.gz"]);
-    assert!(server.shared().script.fired("slow") > 0);
-    assert!(ended.took < Duration::from_secs(12), "{:?}", ended.took);
-    assert_eq!(Left::read(&server, "run").name, "failure.json");
-}
-
-#[test]
-fn f096_s3_that_is_slow_for_a_while_loses_nothing() {
-    let server = server!();
-    script(
-        &server,
-        json!([{"name": "slow", "when": {"operation": "PutObject", "key": "*/capture/*", "times": 2}, "do": {"delay_ms": 900}}]),
-    );
-    let feed = Feed::of(vec![session(vec![Step::Deal(Traffic {
-        per_second: Some(400.0),
-        ..Traffic::binance(&["BNBUSDT"], 1200)
-    })])])
-    .unwrap();
-    let run = Run::stream(&server, &[&feed]).with("PART_SECONDS", "2");
-    let ended = until(&run, &[&feed], "all", "TERM");
-    assert_eq!(ended.code, 75, "{}", ended.why());
-    assert!(server.shared().script.fired("slow") > 0);
-    let left = Left::read(&server, "run");
-    left.sound(&ended, &[&feed]);
-    left.is_whole(&[&feed]);
-    left.is_right(Exchange::Binance);
-}
-
-#[test]
-fn f096_a_part_that_s3_refuses() {
-    let server = server!();
-    script(
-        &server,
-        json!([{"when": {"operation": "PutObject", "key": "*/capture/*"}, "do": {"answer": {"status": 403, "code": "AccessDenied"}}}]),
-    );
-    let feed = Feed::of(vec![Session::new(vec![deal(100)])]).unwrap();
-    let ended = Run::stream(&server, &[&feed])
-        .with("PART_SECONDS", "1")
-        .end();
-    ended.says(77, &["capture/part-000001.ndjson.gz"]);
-    let left = Left::read(&server, "run");
-    assert_eq!((left.name.as_str(), left.parts.len()), ("failure.json", 0));
-}
-
-#[test]
-fn f100_the_deadline_at_every_awkward_moment() {
-    let server = server!();
-    let said = vec![deal(50)];
-    let then = |handshake| {
-        vec![
-            Session::new([said.clone(), vec![Step::Close(Some(1001), "x".into())]].concat()),
-            Session::refused(handshake),
-        ]
-    };
-    for (name, sessions, rules) in [
-        (
-            "a part under way",
-            vec![Session::new(said.clone())],
-            json!([{"when": {"operation": "PutObject", "key": "*/capture/*"}, "do": {"delay_ms": 1500}}]),
-        ),
-        (
-            "a reconnect",
-            then(Handshake::Status(503, vec![], "")),
-            json!([]),
-        ),
-        ("a handshake", then(Handshake::Silent), json!([])),
-        (
-            "the first handshake",
-            vec![Session::refused(Handshake::Silent)],
-            json!([]),
-        ),
-    ] {
-        worker::furnish(&server);
-        script(&server, rules);
-        let feed = Feed::start(Settings {
-            sessions,
-            repeats: true,
-            ..Settings::default()
-        })
-        .unwrap();
-        let ended = Run::stream(&server, &[&feed])
-            .with("ON_DISCONNECT", "reconnect:100")
-            .with("IDLE_TIMEOUT_SECONDS", "60")
-            .within(4, 5)
-            .end();
-        assert_eq!(ended.code, 0, "{name}: {}", ended.why());
-        let left = Left::read(&server, "run");
-        left.sound(&ended, &[&feed]);
-        left.is_whole(&[&feed]);
-        left.is_right(Exchange::Binance);
-        assert_eq!(left.result["ended_by"], "deadline", "{name}");
-    }
-}
-
-#[test]
-fn f100_a_drain_that_s3_stalls_ends_in_time() {
-    let server = server!();
-    script(
-        &server,
-        json!([{"name": "stalls", "when": {"operation": "PutObject", "key": "*/capture/*"}, "do": {"delay_ms": 60_000}}]),
-    );
-    let feed = Feed::of(vec![session(vec![deal(50)])]).unwrap();
-    let run = Run::stream(&server, &[&feed])
-        .with("PART_SECONDS", "60")
-        .within(30, 3);
-    let began = Instant::now();
-    let ended = until(&run, &[&feed], "all", "TERM");
-    assert!(
-        began.elapsed() < Duration::from_secs(9),
-        "{:?}",
-        began.elapsed()
-    );
-    assert!([69, 75].contains(&ended.code), "{}", ended.why());
-    assert!(server.shared().script.fired("stalls") > 0);
-    let left = Left::read(&server, "run");
-    assert!(!["manifest.json", "interrupted.json"].contains(&left.name.as_str()));
-}
-
-#[test]
-fn f101_messages_that_come_during_the_drain() {
-    let server = server!();
-    let feed = Feed::of(vec![Session::new(vec![
-        deal(500),
-        Step::Settle,
-        Step::Mark("all"),
-        Step::Deal(Traffic {
-            per_second: Some(3000.0),
-            ..Traffic::binance(&["BNBUSDT"], 1_000_000)
-        }),
-    ])])
-    .unwrap();
-    let run = Run::stream(&server, &[&feed]);
-    let ended = until(&run, &[&feed], "all", "TERM");
-    assert_eq!(ended.code, 75, "{}", ended.why());
-    let left = Left::read(&server, "run");
-    left.sound(&ended, &[&feed]);
-    assert!(left.capture.len() >= 500, "{}", left.capture.len());
-    left.is_right(Exchange::Binance);
-    replays(&server, &run, &left);
-}
-
-#[test]
-fn f093_a_subscription_that_is_refused_in_json() {
-    let server = server!();
-    let subscribe = r#"{"method":"subscribe","params":{"channel":"trade","symbol":["NO/SUCH"]}}"#;
-    let refusal = r#"{"error":"Currency pair not supported NO/SUCH","method":"subscribe","success":false,"symbol":"NO/SUCH"}"#;
-    let long = format!(r#"{{"note":"{}"}}"#, "x".repeat(3000));
-    for (name, text, quoted) in [
-        ("short", refusal, "Currency pair not supported"),
-        ("long", long.as_str(), "xxxxxxxx"),
-    ] {
-        worker::furnish(&server);
-        let feed = Feed::of(vec![Session::new(vec![
-            Step::Await(Want::Text(subscribe.into()), 5000),
-            Step::Text(text.into()),
-        ])])
-        .unwrap();
-        let ended = Run::stream(&server, &[&feed])
-            .of(Exchange::CoinbaseMatches)
-            .with("SUBSCRIBE", &format!("[{subscribe}]"))
-            .with("IDLE_TIMEOUT_SECONDS", "1")
-            .end();
-        ended.says(69, &["IDLE_TIMEOUT_SECONDS", quoted]);
-        let why = ended.why();
-        assert!(why.len() < 2600, "{name}: {} bytes", why.len());
-        Left::read(&server, "run").sound(&ended, &[&feed]);
-    }
 }
 
 #[test]
@@ -945,32 +517,6 @@ fn f125_large_and_odd_messages_are_captured_and_replayed() {
 }
 
 #[test]
-fn bad_records_end_a_stream_unless_they_are_allowed() {
-    let server = server!();
-    let bad = r#"{"s":"BNBUSDT","t":2,"p":"cheap","q":"1","T":1}"#;
-    let feed = || {
-        Feed::of(vec![session(vec![
-            trade(1, minute_us()),
-            Step::Text(bad.into()),
-            Step::Text("no JSON".into()),
-            trade(3, minute_us()),
-        ])])
-        .unwrap()
-    };
-    let one = feed();
-    let ended = Run::stream(&server, &[&one]).end();
-    ended.says(65, &["price", "cheap"]);
-    Left::read(&server, "run").sound(&ended, &[&one]);
-    worker::furnish(&server);
-    let one = feed();
-    let ended = Run::stream(&server, &[&one])
-        .with("ON_BAD_RECORD", "reject:1")
-        .end();
-    ended.says(65, &["ON_BAD_RECORD"]);
-    Left::read(&server, "run").sound(&ended, &[&one]);
-}
-
-#[test]
 fn without_a_capture_there_are_no_parts() {
     let server = server!();
     let feed = Feed::of(vec![session(vec![deal(300)])]).unwrap();
@@ -987,16 +533,6 @@ fn without_a_capture_there_are_no_parts() {
     assert_eq!(left.result["records"]["used"], 300);
     let parts = server.journal().of(Operation::PutObject);
     assert!(!parts.iter().any(|entry| entry.key.contains("/capture/")));
-}
-
-#[test]
-fn f081_a_claim_that_is_taken_meets_no_feed() {
-    let server = server!();
-    let feed = Feed::of(vec![session(vec![deal(10)])]).unwrap();
-    server.store().put("out", "o/run/started.json", "{}");
-    let ended = Run::stream(&server, &[&feed]).end();
-    assert_eq!(ended.code, 73, "{}", ended.why());
-    assert_eq!(feed.connections(), 0);
 }
 
 #[test]
