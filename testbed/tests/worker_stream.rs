@@ -8,17 +8,16 @@
 
 mod worker;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use testbed::feed::frame::{self, Frame};
 use testbed::feed::handshake::Handshake;
-use testbed::feed::market::{Disorder, Pace, Traffic, now_us};
+use testbed::feed::market::{Pace, Traffic, now_us};
 use testbed::feed::shape::{Exchange, iso};
 use testbed::feed::{Act, Feed, Session, Settings, Step, Want};
 use testbed::operation::Operation;
-use testbed::server::Server;
-use worker::feeds::{DISORDER, all_said, deal, disorderly, minute_us, session, trade, trade_text};
+use worker::feeds::{deal, disorderly, minute_us, session, trade, trade_text};
 use worker::oracle::{self, Terms};
 use worker::stream::{BARS, Left, replays, until};
 use worker::{Run, start};
@@ -26,15 +25,11 @@ use worker::{Run, start};
 /// Ends the test where there is no worker.
 macro_rules! server {
     () => {{
-        if worker::worker().is_none() {
+        if !worker::stream::is_built() {
             return;
         }
         start()
     }};
-}
-
-fn script(server: &Server, rules: Value) {
-    server.script_json(&rules.to_string()).unwrap();
 }
 
 #[test]

@@ -10,22 +10,20 @@ mod worker;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use testbed::feed::frame::{self, Frame};
 use testbed::feed::handshake::Handshake;
-use testbed::feed::market::{Disorder, Pace, Traffic, now_us};
-use testbed::feed::shape::{Exchange, iso};
-use testbed::feed::{Act, Feed, Session, Settings, Step, Want};
-use testbed::operation::Operation;
+use testbed::feed::market::Traffic;
+use testbed::feed::shape::Exchange;
+use testbed::feed::{Feed, Session, Settings, Step, Want};
 use testbed::server::Server;
-use worker::feeds::{DISORDER, all_said, deal, disorderly, minute_us, session, trade, trade_text};
+use worker::feeds::{deal, disorderly, minute_us, session, trade};
 use worker::oracle::{self, Terms};
-use worker::stream::{BARS, Left, replays, until};
+use worker::stream::{Left, replays, until};
 use worker::{Run, start};
 
 /// Ends the test where there is no worker.
 macro_rules! server {
     () => {{
-        if worker::worker().is_none() {
+        if !worker::stream::is_built() {
             return;
         }
         start()

@@ -13,7 +13,7 @@ use worker::{Run, start};
 
 /// Runs `case` with `change` until `connections` of them have settled, then ends it; gives what it left.
 fn run(case: &str, connections: usize, change: impl Fn(Run) -> Run) {
-    let (Some(_), Some(python)) = (worker::worker(), foreign::python()) else {
+    let (true, Some(python)) = (worker::stream::is_built(), foreign::python()) else {
         return;
     };
     let server = start();
@@ -71,7 +71,7 @@ fn f088_f089_ends() {
         ("forbidden", 77, ["403", "ws://"]),
         ("busy", 69, ["503", "ws://"]),
     ] {
-        let (Some(_), Some(python)) = (worker::worker(), foreign::python()) else {
+        let (true, Some(python)) = (worker::stream::is_built(), foreign::python()) else {
             return;
         };
         let server = start();

@@ -11,15 +11,14 @@ use std::time::Duration;
 use testbed::feed::frame::{BINARY, CLOSE, CONTINUATION, Frame, PING, PONG, TEXT, fragments};
 use testbed::feed::handshake::Handshake;
 use testbed::feed::{Act, Feed, Session, Step};
-use testbed::server::Server;
 use worker::feeds::{LAST, is_full, meets, run};
+use worker::start;
 use worker::stream::Left;
-use worker::{Ended, Run, start};
 
 /// Ends the test where there is no worker.
 macro_rules! server {
     () => {{
-        if worker::worker().is_none() {
+        if !worker::stream::is_built() {
             return;
         }
         start()

@@ -56,6 +56,19 @@ pub(crate) fn columns(exchange: Exchange) -> (&'static str, Option<&'static str>
     }
 }
 
+/// Whether there is a worker that knows the command.
+pub(crate) fn is_built() -> bool {
+    let Some(worker) = super::worker() else {
+        return false;
+    };
+    let asked = Command::new(worker).arg("stream").env_clear().output();
+    let is_built = asked.unwrap().status.code() == Some(78);
+    if !is_built {
+        super::skipped("stream", "the worker has no such command");
+    }
+    is_built
+}
+
 impl Run {
     /// The bars of these feeds, of Binance's shape, to `out/o/run/`, captured.
     pub(crate) fn stream(server: &Server, feeds: &[&Feed]) -> Run {
