@@ -235,8 +235,12 @@ impl Market {
     /// The time of the next trade; a third of them happen at once with the one before.
     fn tick(&mut self, pace: Pace) -> i64 {
         let Pace::Made { start_us, step_us } = pace else {
-            let delay = self.dice.roll(40_000);
-            return now_us() - i64::try_from(delay).unwrap_or(0) - 1000;
+            let delay = 1000 + self.dice.roll(40_000);
+            let time_us = now_us() - i64::try_from(delay).unwrap_or(0);
+            // The clock of an exchange does not go back from one trade to the next.
+            let clock_us = self.clock_us.map_or(time_us, |last| last.max(time_us));
+            self.clock_us = Some(clock_us);
+            return clock_us;
         };
         let step = match self.dice.roll(3) {
             0 => 0,
