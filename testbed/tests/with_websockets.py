@@ -3,7 +3,8 @@ that nobody here wrote, for the feed of this package.
 
     with_websockets.py serve CASE TRUTH    prints its port, serves connections one after the other as CASE says, writes
                                            each message to TRUTH as a line of base64, ends with its standard input
-    with_websockets.py read URI            connects, prints each message as a line of base64, then the close code
+    with_websockets.py read URI...         connects to one after the other, prints a line of JSON for each: the messages
+                                           in base64, the close code heard, and the one said
 """
 
 import asyncio
@@ -137,21 +138,28 @@ async def serving(case, path):
 
 
 async def reading(uri):
-    async with connect(uri, max_size=None, proxy=None, compression=None, open_timeout=10) as socket:
-        try:
+    messages = []
+    try:
+        async with connect(uri, max_size=None, proxy=None, compression=None, open_timeout=10) as socket:
             while True:
                 message = await socket.recv()
                 raw = message if isinstance(message, bytes) else message.encode()
-                print(base64.b64encode(raw).decode())
-        except ConnectionClosed as closed:
-            print(closed.rcvd.code if closed.rcvd else "none")
+                messages.append(base64.b64encode(raw).decode())
+    except ConnectionClosed as closed:
+        heard, said = closed.rcvd and closed.rcvd.code, closed.sent and closed.sent.code
+        print(json.dumps({"messages": messages, "heard": heard, "said": said}), flush=True)
+
+
+async def reading_all(uris):
+    for uri in uris:
+        await reading(uri)
 
 
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["serve", case, path]:
             asyncio.run(serving(case, path))
-        case ["read", uri]:
-            asyncio.run(reading(uri))
+        case ["read", *uris]:
+            asyncio.run(reading_all(uris))
         case _:
             sys.exit(__doc__)

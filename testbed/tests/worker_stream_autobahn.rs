@@ -5,6 +5,7 @@
     reason = "these tests wait for the worker, and change things under it"
 )]
 
+mod foreign;
 mod worker;
 
 use testbed::feed::frame::{BINARY, CLOSE, CONTINUATION, Frame, PING, PONG, TEXT, fragments};
@@ -595,4 +596,51 @@ fn f092_autobahn_cases_that_end_the_connection() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(tried >= few.len(), "{tried}");
+}
+
+/// The table above, held against a client that nobody here wrote.
+#[test]
+fn a_foreign_client_does_the_same() {
+    let Some(python) = foreign::python() else {
+        return;
+    };
+    let cases = autobahn();
+    let feeds: Vec<Feed> = cases
+        .iter()
+        .map(|case| {
+            let end = match case.does {
+                Does::Takes => vec![Step::Settle, Step::Close(Some(1000), String::new())],
+                Does::Fails | Does::Leaves => vec![],
+            };
+            Feed::of(vec![Session::new([case.steps.clone(), end].concat())]).unwrap()
+        })
+        .collect();
+    let uris: Vec<String> = feeds.iter().map(|feed| feed.uri("/ws")).collect();
+    let all = foreign::read(&python, &uris);
+    assert_eq!(all.len(), cases.len());
+    let mut wrong = Vec::new();
+    for ((case, feed), got) in cases.iter().zip(&feeds).zip(&all) {
+        let sent: Vec<Vec<u8>> = feed.sent().into_iter().map(|sent| sent.bytes).collect();
+        let does = match (got.heard, got.said) {
+            (Some(1000), _) if case.does == Does::Takes => Does::Takes,
+            // It says back what it heard; what it says of its own is why it ends the connection.
+            (heard, said @ Some(1002 | 1007)) if heard != said => Does::Fails,
+            (_, _) => Does::Leaves,
+        };
+        // A close frame inside a message: this client calls it an error, and the suite lets both pass.
+        let is_either = case.number == "7.1.5";
+        if (does != case.does && !is_either) || got.messages != sent || !feed.faults().is_empty() {
+            wrong.push(format!(
+                "case {}: {does:?} in place of {:?}, {} messages of {}, {:?} {:?}, {:?}",
+                case.number,
+                case.does,
+                got.messages.len(),
+                sent.len(),
+                got.heard,
+                got.said,
+                feed.faults(),
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

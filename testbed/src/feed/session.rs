@@ -102,9 +102,16 @@ impl Connection {
                 return Ok(());
             }
         }
-        // Open and silent until one of the two ends leaves; pings go on.
+        // Open and silent until one of the two ends leaves; pings go on. A client's close frame is answered,
+        // and then it is the server that ends the connection (RFC 6455, 7.1.1).
         while !self.shared.stopping() && !self.has_left() {
-            self.pause(Duration::from_millis(20), &mut steps)?;
+            let closed = self.await_act(0, Duration::from_millis(20), |act| Want::Close.is(act));
+            if closed.is_some() {
+                self.line.send(&Frame::new(frame::CLOSE, "").bytes())?;
+                self.end();
+                break;
+            }
+            self.ping_if_due(&mut steps)?;
         }
         Ok(())
     }

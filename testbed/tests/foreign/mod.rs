@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
 
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/with_websockets.py");
 
@@ -94,17 +95,36 @@ impl Drop for Foreign {
     }
 }
 
-/// What a client of `websockets` got from `uri`, and the close code.
-pub(crate) fn read(python: &PathBuf, uri: &str) -> (Vec<Vec<u8>>, String) {
+/// What a client of `websockets` got.
+#[derive(Debug)]
+pub(crate) struct Got {
+    pub(crate) messages: Vec<Vec<u8>>,
+    /// The close code that came, and the one that the client sent.
+    pub(crate) heard: Option<u64>,
+    pub(crate) said: Option<u64>,
+}
+
+/// Lets a client of `websockets` read each of `uris` to its end.
+pub(crate) fn read(python: &PathBuf, uris: &[String]) -> Vec<Got> {
     let done = Command::new(python)
-        .args([PROGRAM, "read", uri])
+        .args([PROGRAM, "read"])
+        .args(uris)
         .output()
         .unwrap();
     let text = String::from_utf8(done.stdout).unwrap();
     let error = String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success(), "{error}");
-    let mut lines: Vec<&str> = text.lines().collect();
-    let code = lines.pop().unwrap_or_default().to_owned();
-    let messages = lines.iter().map(|line| STANDARD.decode(line).unwrap());
-    (messages.collect(), code)
+    let lines = text.lines().map(|line| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let messages = line["messages"].as_array().unwrap();
+        Got {
+            messages: messages
+                .iter()
+                .map(|message| STANDARD.decode(message.as_str().unwrap()).unwrap())
+                .collect(),
+            heard: line["heard"].as_u64(),
+            said: line["said"].as_u64(),
+        }
+    });
+    lines.collect()
 }
