@@ -131,9 +131,56 @@ pub fn base64(bytes: &[u8]) -> String {
     text
 }
 
+/// The bytes that [`base64`] made `text` of; `None` for any other text.
+#[must_use]
+pub fn base64_decoded(text: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: u8| match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    };
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    for group in text.chunks(4) {
+        let end = group.iter().position(|&byte| byte == b'=');
+        let digits = group.get(..end.unwrap_or(4))?;
+        let mut bits = 0_u32;
+        for at in 0..4 {
+            let value = digits.get(at).map_or(Some(0), |&byte| digit(byte))?;
+            bits = bits << 6 | u32::from(value);
+        }
+        let [_, decoded @ ..] = bits.to_be_bytes();
+        bytes.extend(decoded.get(..digits.len().checked_sub(1)?)?);
+    }
+    // What no encoder writes, such as bits that are cut off or padding in the middle, does not come back the same.
+    (base64(&bytes).as_bytes() == text).then_some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn base64_comes_back() {
+        for raw in [&b""[..], b"f", b"fo", b"foo", b"\xff\xfe\x00", b"foobarx"] {
+            assert_eq!(base64_decoded(base64(raw).as_bytes()).as_deref(), Some(raw));
+        }
+        for odd in [
+            "Z",
+            "Zg",
+            "Zg=",
+            "Zg==Zg==",
+            "Zh==",
+            "Zm9v ",
+            "Zm9\u{e9}",
+            "====",
+            "Zm-v",
+        ] {
+            assert_eq!(base64_decoded(odd.as_bytes()), None, "{odd}");
+        }
+    }
 
     #[test]
     fn base64_as_the_rfc_shows_it() {

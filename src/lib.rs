@@ -4,9 +4,10 @@
 //! - [`clock`], [`random`], [`stop`]: time, nonces, and one answer to how long a call may block
 //! - [`value`]: types, vectors, exact arithmetic, time and text (pure)
 //! - [`query`]: text to plan to values (pure)
-//! - [`message`]: messages of feeds in one order (pure)
+//! - [`message`], [`capture`]: messages of feeds in one order, and as lines (pure)
 //! - [`decode`], [`encode`]: bytes to batches, and back (pure)
 //! - [`budget`], [`rollup`]: bytes of state; batches to groups to results (pure)
+//! - [`window`]: messages to event-time windows (pure)
 //! - [`config`]: the environment to a checked configuration
 //! - [`log`], [`machine`], [`supervise`]: the process
 //! - [`http`], [`s3`], [`task`]: requests with an end, S3 over them, and where the run runs
@@ -16,6 +17,7 @@
 
 pub mod artifact;
 pub mod budget;
+pub mod capture;
 pub mod clock;
 pub mod command;
 pub mod commit;
@@ -42,3 +44,4 @@ pub mod store;
 pub mod supervise;
 pub mod task;
 pub mod value;
+pub mod window;

@@ -74,6 +74,12 @@ pub const FIRST_BATCH_ROWS: usize = 1;
 pub const OUTPUT_ROW_BYTES: usize = 4 * VARCHAR_BYTES;
 /// Most rows that ORDER BY of a query without groups may keep (SPEC 5).
 pub const ORDERED_ROWS: u32 = 1_000_000;
+/// Gaps in the numbers of one key that SEQUENCE remembers: more are forgotten, oldest first.
+pub const LEDGER_GAPS: usize = 256;
+/// Duplicates of one key in a row that a stream takes; one more is a sequence that started again (SPEC 6).
+pub const LEDGER_REPEATS: u32 = 1_000;
+/// How far an event's time may be past its receipt (SPEC 6): what is further is a bad record and closes no window.
+pub const EVENT_AHEAD_US: i64 = 86_400_000_000;
 /// Text that the records of one batch may compute in one expression. Where it would be more, they are evaluated one by
 /// one: nested calls of `replace` could otherwise hold a thousand times the input.
 pub const BATCH_TEXT_BYTES: usize = 8 << 20;

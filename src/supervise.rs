@@ -206,7 +206,13 @@ impl Supervisor {
                 Some(_) => stop.remaining().saturating_sub(limits::LEAVING),
             };
             match self.hear.recv_timeout(time) {
-                Ok(Heard::Ended(result)) => return Ending::Ended(result),
+                Ok(Heard::Ended(result)) => {
+                    // The command may have seen the deadline before this did.
+                    if let (Err(_), Some(cause), false) = (&result, stop.cause(), is_draining) {
+                        self.log.event(&draining(cause));
+                    }
+                    return Ending::Ended(result);
+                }
                 Ok(Heard::Panic) => stop.request(Cause::Failure),
                 Ok(Heard::Signal(cause)) if is_signalled => return Ending::SecondSignal(cause),
                 Ok(Heard::Signal(cause)) => {

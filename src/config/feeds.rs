@@ -208,7 +208,7 @@ fn subscribe(text: &str) -> Result<Vec<Secret>, Fault> {
         Fault::new(expected, found, "its text is not shown here")
     };
     // This decides what JSON is; the texts themselves stay as they are, numbers and the order of keys included.
-    let messages: Vec<Value> = serde_json::from_str(text).map_err(|cause| {
+    let messages: Vec<Value> = serde_json::from_slice(text.as_bytes()).map_err(|cause| {
         fault(format!(
             "something else at line {}, column {}",
             cause.line(),

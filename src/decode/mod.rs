@@ -9,6 +9,7 @@ mod columns;
 mod csv;
 mod frame;
 mod json;
+pub mod messages;
 mod reason;
 mod scan;
 #[cfg(test)]
