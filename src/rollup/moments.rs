@@ -86,9 +86,9 @@ impl Moments {
                 charged(sum, &mut self.heap, |sum| match moment {
                     Moment::X => sum.add_number(x),
                     Moment::Y => sum.add_number(y),
-                    Moment::Xx => sum.add_number_product(x, x),
-                    Moment::Xy => sum.add_number_product(x, y),
-                    Moment::Yy => sum.add_number_product(y, y),
+                    Moment::Xx => sum.add_product(x, x),
+                    Moment::Xy => sum.add_product(x, y),
+                    Moment::Yy => sum.add_product(y, y),
                 })?;
             }
         }
