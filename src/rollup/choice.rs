@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::aggregate::{Order, Rows};
+use super::aggregate::{Order, Rows, merge_each};
 use super::cells::{Cells, TextCells, Values};
 use super::extreme::Sought;
 use crate::budget::{Budget, Charged, Exceeded};
@@ -81,27 +81,19 @@ impl Choice {
         other: &Self,
         pairs: impl Iterator<Item = (u32, u32)>,
     ) -> Result<(), Exceeded> {
-        for (group, from) in pairs {
-            let (Some(held), Some(&position)) = (
-                self.positions.get_mut(group as usize),
-                other.positions.get(from as usize),
-            ) else {
-                continue;
-            };
-            if position == NOWHERE {
-                continue;
-            }
+        let (held, others) = (&mut self.positions, &other.positions);
+        merge_each(held, others, pairs, |(group, from), held, &position| {
             let ordering = other.keys.compare(from, &self.keys, group);
-            if *held == NOWHERE
-                || self.sought.beats(ordering)
-                || (ordering.is_eq() && position < *held)
+            let is_earlier = ordering.is_eq() && position < *held;
+            if position == NOWHERE
+                || (*held != NOWHERE && !self.sought.beats(ordering) && !is_earlier)
             {
-                *held = position;
-                self.keys.copy(group, &other.keys, from)?;
-                self.values.copy(group, &other.values, from)?;
+                return Ok(());
             }
-        }
-        Ok(())
+            *held = position;
+            self.keys.copy(group, &other.keys, from)?;
+            self.values.copy(group, &other.values, from)
+        })
     }
 }
 
@@ -249,17 +241,13 @@ impl Ends {
         other: &Self,
         pairs: impl Iterator<Item = (u32, u32)>,
     ) -> Result<(), Exceeded> {
-        for (group, from) in pairs {
-            if let (Some(held), Some(&position)) = (
-                self.positions.get_mut(group as usize),
-                other.positions.get(from as usize),
-            ) && position != NOWHERE
-                && self.end.beats(position, *held)
-            {
-                *held = position;
-                self.values.copy(group, &other.values, from)?;
+        let (held, others) = (&mut self.positions, &other.positions);
+        merge_each(held, others, pairs, |(group, from), held, &position| {
+            if position == NOWHERE || !self.end.beats(position, *held) {
+                return Ok(());
             }
-        }
-        Ok(())
+            *held = position;
+            self.values.copy(group, &other.values, from)
+        })
     }
 }

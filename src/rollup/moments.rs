@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::aggregate::{Fault, Unfit};
+use super::aggregate::{Fault, Unfit, add_counts, merge_each};
 use super::sum::{charged, finite};
 use crate::budget::{Budget, Charge, Charged, Exceeded};
 use crate::query::plan::Statistic;
@@ -86,9 +86,9 @@ impl Moments {
                 charged(sum, &mut self.heap, |sum| match moment {
                     Moment::X => sum.add_number(x),
                     Moment::Y => sum.add_number(y),
-                    Moment::Xx => sum.add_number_product(x, x),
-                    Moment::Xy => sum.add_number_product(x, y),
-                    Moment::Yy => sum.add_number_product(y, y),
+                    Moment::Xx => sum.add_product(x, x),
+                    Moment::Xy => sum.add_product(x, y),
+                    Moment::Yy => sum.add_product(y, y),
                 })?;
             }
         }
@@ -100,22 +100,11 @@ impl Moments {
         other: &Self,
         pairs: impl Iterator<Item = (u32, u32)> + Clone,
     ) -> Result<(), Exceeded> {
-        for (group, from) in pairs.clone() {
-            if let (Some(rows), Some(others)) = (
-                self.rows.get_mut(group as usize),
-                other.rows.get(from as usize),
-            ) {
-                *rows += others;
-            }
-        }
+        add_counts(&mut self.rows, &other.rows, pairs.clone())?;
         for ((_, sums), (_, others)) in self.sums.iter_mut().zip(&other.sums) {
-            for (group, from) in pairs.clone() {
-                if let (Some(sum), Some(other)) =
-                    (sums.get_mut(group as usize), others.get(from as usize))
-                {
-                    charged(sum, &mut self.heap, |sum| sum.merge(other))?;
-                }
-            }
+            merge_each(sums, others, pairs.clone(), |_, sum, other| {
+                charged(sum, &mut self.heap, |sum| sum.merge(other))
+            })?;
         }
         Ok(())
     }

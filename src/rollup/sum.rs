@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::aggregate::Unfit;
+use super::aggregate::{Unfit, merge_each};
 use crate::budget::{Budget, Charge, Charged, Exceeded};
 use crate::value::float_sum::FloatSum;
 use crate::value::vector::{Data, Validity, Vector};
@@ -46,15 +46,16 @@ impl ExactSums {
         }
     }
 
-    pub(super) fn merge(&mut self, other: &Self, pairs: impl Iterator<Item = (u32, u32)>) {
-        for (group, from) in pairs {
-            if let (Some(state), Some(other)) =
-                (self.0.get_mut(group as usize), other.0.get(from as usize))
-            {
-                state.sum.merge(other.sum);
-                state.rows += other.rows;
-            }
-        }
+    pub(super) fn merge(
+        &mut self,
+        other: &Self,
+        pairs: impl Iterator<Item = (u32, u32)>,
+    ) -> Result<(), Exceeded> {
+        merge_each(&mut self.0, &other.0, pairs, |_, state, other| {
+            state.sum.merge(other.sum);
+            state.rows += other.rows;
+            Ok(())
+        })
     }
 
     /// The sums as values of `ty`; NULL over no rows.
@@ -137,18 +138,10 @@ impl DoubleSums {
         other: &Self,
         pairs: impl Iterator<Item = (u32, u32)>,
     ) -> Result<(), Exceeded> {
-        for (group, from) in pairs {
-            if let (Some(state), Some(other)) = (
-                self.states.get_mut(group as usize),
-                other.states.get(from as usize),
-            ) {
-                state.rows += other.rows;
-                charged(&mut state.sum, &mut self.heap, |sum| {
-                    sum.merge(&other.sum);
-                })?;
-            }
-        }
-        Ok(())
+        merge_each(&mut self.states, &other.states, pairs, |_, state, other| {
+            state.rows += other.rows;
+            charged(&mut state.sum, &mut self.heap, |sum| sum.merge(&other.sum))
+        })
     }
 
     /// The sums, rounded once; NULL over no rows.

@@ -77,21 +77,15 @@ impl FloatSum {
         self.add_term(Term::of(value));
     }
 
-    /// Adds the exact product of two finite values, which need be no double itself.
-    #[inline]
-    pub fn add_product(&mut self, left: f64, right: f64) {
-        self.add_term(Term::of_product(left, right));
-    }
-
     /// Adds a number.
     #[inline]
     pub fn add_number(&mut self, number: &Number) {
         number.terms().for_each(|term| self.add_term(term));
     }
 
-    /// Adds the exact product of two numbers.
+    /// Adds the exact product of two numbers, which need be no double itself.
     #[inline]
-    pub fn add_number_product(&mut self, left: &Number, right: &Number) {
+    pub fn add_product(&mut self, left: &Number, right: &Number) {
         for left in left.terms() {
             right
                 .terms()
@@ -291,11 +285,6 @@ impl Term {
             magnitude: u128::from(lead | fraction),
             exponent: biased.max(1) - 1075,
         }
-    }
-
-    #[inline]
-    fn of_product(left: f64, right: f64) -> Self {
-        Self::of(left).times(Self::of(right))
     }
 
     /// The product of two terms of at most 53 bits each.
