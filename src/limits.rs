@@ -17,6 +17,8 @@ pub const EXPRESSION_DEPTH: usize = 64;
 pub const EXPRESSION_HEIGHT: usize = EXPRESSION_DEPTH + COLUMNS;
 /// Most nodes of a query's expressions, which aliases that use aliases could double at each step.
 pub const EXPRESSION_NODES: usize = QUERY_BYTES;
+/// Longest line of a capture: the longest message in base64, and what stands around it.
+pub const CAPTURE_LINE_BYTES: usize = RECORD_BYTES.div_ceil(3) * 4 + 256;
 /// Deepest nesting of JSON (SPEC 11).
 pub const JSON_DEPTH: usize = 64;
 /// Most objects that INPUT may list (SPEC 11).
@@ -78,6 +80,9 @@ pub const LEDGER_GAPS: usize = 256;
 pub const LEDGER_REPEATS: u32 = 1_000;
 /// How far an event's time may be past its receipt (SPEC 6): what is further is a bad record and closes no window.
 pub const EVENT_AHEAD_US: i64 = 86_400_000_000;
+/// How much further event time may go in one step than the time of receipt did, before that is told of as a jump: more than
+/// feeds are apart, less than what closes many windows unseen.
+pub const JUMP_US: i64 = 60_000_000;
 /// Text that the records of one batch may compute in one expression. Where it would be more, they are evaluated one by
 /// one: nested calls of `replace` could otherwise hold a thousand times the input.
 pub const BATCH_TEXT_BYTES: usize = 8 << 20;

@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 
-use crate::decode::{Chunk, Reject};
+use crate::decode::{Reject, kept};
 use crate::digest::base64;
 use crate::error::{Error, Result};
-use crate::limits;
 use crate::value::column::Column;
 
 /// One bad record, with what rejected.ndjson keeps of it.
@@ -50,9 +49,8 @@ enum Raw<'a> {
 }
 
 impl Rejected {
-    /// What the decoder found bad in `chunk`; `columns` as the plan numbers them.
-    pub(super) fn new(reject: &Reject, chunk: &Chunk, columns: &[Column]) -> Self {
-        let raw = chunk.bytes.get(reject.raw.clone()).unwrap_or_default();
+    /// What the decoder found bad, of which `raw` are the bytes; `columns` as the plan numbers them.
+    pub(super) fn new(reject: &Reject, raw: &[u8], columns: &[Column]) -> Self {
         Self {
             record: reject.record,
             offset: reject.offset,
@@ -102,22 +100,10 @@ impl Rejected {
     }
 }
 
-/// The first bytes of a record, cut between characters where it is UTF-8.
-fn kept(raw: &[u8]) -> Vec<u8> {
-    let Some(start) = raw.get(..limits::REJECTED_RAW_BYTES) else {
-        return raw.to_vec();
-    };
-    match str::from_utf8(start) {
-        Err(error) if error.error_len().is_none() => {
-            start.get(..error.valid_up_to()).unwrap_or(start).to_vec()
-        }
-        Ok(_) | Err(_) => start.to_vec(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits;
 
     #[test]
     fn a_long_record_is_cut_between_characters() {

@@ -377,7 +377,9 @@ impl<'run> Worker<'run> {
             return Ok(());
         };
         for reject in self.rejects.drain(..) {
-            let rejected = Rejected::new(&reject, chunk, &self.task.columns);
+            let decoder = self.decoder.as_ref();
+            let raw = decoder.map_or(&[][..], |decoder| decoder.raw(chunk, &reject));
+            let rejected = Rejected::new(&reject, raw, &self.task.columns);
             settle(rejected, self.task.on_bad_record, worked)?;
         }
         Ok(())

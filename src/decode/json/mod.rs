@@ -10,6 +10,7 @@
 //! Blank lines hold no record, as in DuckDB. A record is an object; an array too, where a path begins with an index or
 //! where no path is read at all.
 
+mod grammar;
 mod paths;
 mod scan;
 mod shape;
@@ -17,6 +18,8 @@ mod walk;
 
 use std::ops::Range;
 
+pub use grammar::is_one_line;
+pub(super) use grammar::unescaped;
 use paths::{Kind, Token, Tree};
 use shape::{Marks, Shapes};
 use walk::{Walk, Wrong};
