@@ -160,13 +160,17 @@ impl<'a> Given<'a> {
     }
 
     /// The problems in the order of the table, unknown names first.
-    pub(super) fn into_problems(mut self) -> Vec<Problem> {
-        let place = |problem: &Problem| {
-            ALL.iter()
-                .position(|variable| variable.name == problem.variable)
-        };
-        self.problems.sort_by_key(place);
-        self.problems
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        let is_known = |problem: &Problem| ALL.iter().any(|known| known.name == problem.variable);
+        let (mut left, mut ordered): (Vec<_>, Vec<_>) =
+            self.problems.into_iter().partition(is_known);
+        for known in ALL {
+            let of_it = |problem: &Problem| problem.variable == known.name;
+            let (found, others) = left.into_iter().partition(of_it);
+            left = others;
+            ordered.extend::<Vec<_>>(found);
+        }
+        ordered
     }
 }
 

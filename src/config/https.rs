@@ -100,7 +100,7 @@ impl fmt::Display for HttpsUri {
 /// Anything but an object of headers that a request can carry, each once, none of which windrow decides itself.
 pub fn headers(text: &str) -> Result<Vec<(String, Secret)>, Fault> {
     let expected = "a JSON object of texts, such as {\"Authorization\": \"Bearer …\"}";
-    let object: Map<String, Value> = serde_json::from_str(text)
+    let object: Map<String, Value> = serde_json::from_slice(text.as_bytes())
         .map_err(|_| Fault::new(expected, "something else, which is not shown here", ""))?;
     let mut headers: Vec<(String, Secret)> = Vec::with_capacity(object.len());
     for (name, value) in object {

@@ -180,7 +180,7 @@ impl InputUris {
         if !text.starts_with('[') {
             return Self::parse_one(text);
         }
-        let uris: Vec<String> = serde_json::from_str(text).map_err(|fault| {
+        let uris: Vec<String> = serde_json::from_slice(text.as_bytes()).map_err(|fault| {
             Fault::new(
                 "a JSON array of strings",
                 fault.to_string(),
@@ -368,11 +368,9 @@ impl fmt::Display for FilePattern {
 pub fn segment_matches(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == name,
-        Some((before, after)) => {
-            name.len() >= before.len() + after.len()
-                && name.starts_with(before)
-                && name.ends_with(after)
-        }
+        Some((before, after)) => name
+            .strip_prefix(before)
+            .is_some_and(|rest| rest.ends_with(after)),
     }
 }
 

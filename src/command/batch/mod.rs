@@ -9,6 +9,8 @@ mod rejected;
 mod warnings;
 mod work;
 
+use serde_json::Map;
+
 use crate::budget::Charged;
 use crate::command::outputs::Outputs;
 use crate::command::prepare::{budget, claim, compiled, memory_limit, text};
@@ -228,9 +230,9 @@ fn outcome(log: &Log, manifest: &Manifest, committed: &Committed) -> Outcome {
         ("inputs", manifest.inputs.count),
         ("bytes", manifest.inputs.bytes),
     ];
-    let fields = facts
-        .map(|(name, number)| (name.to_owned(), number.into()))
-        .into_iter()
-        .collect();
+    let mut fields = Map::new();
+    for (name, number) in facts {
+        fields.insert(name.to_owned(), number.into());
+    }
     Outcome::Run { message, fields }
 }
