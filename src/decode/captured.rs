@@ -3,10 +3,12 @@
 
 use std::borrow::Cow;
 
+use super::columns::SHOWN_CHARACTERS;
 use super::json::unescaped;
 use super::sheet::{Decoders, Sheet};
-use super::{Chunk, Cursor, Fault, Reason, Reject};
+use super::{Chunk, Cursor, Fault, Met, Reason, Reject};
 use crate::digest::base64_decoded;
+use crate::error::shown;
 use crate::limits::RECORD_BYTES;
 use crate::message::Head;
 use crate::value::column::{Column, Path};
@@ -20,7 +22,7 @@ pub struct Line<'a> {
     pub head: Head,
     /// The message as it was received.
     pub message: Cow<'a, [u8]>,
-    /// Where in the line its value begins.
+    /// Where its value begins in the line, or in the chunk of [`Lines`].
     at_bytes: usize,
 }
 
@@ -66,10 +68,123 @@ impl<'a> Line<'a> {
     }
 
     /// The number of a line's message, as far as it is the line of one.
-    #[must_use]
-    pub fn number(line: &[u8]) -> Option<u64> {
+    fn number(line: &[u8]) -> Option<u64> {
         let mut reader = Reader { line, at_bytes: 0 };
         reader.number("{\"n\":", "").ok()
+    }
+}
+
+/// The lines of a chunk of a capture, up to the first that is none: numbers rise by one.
+#[derive(Clone, Debug)]
+pub struct Lines<'a> {
+    chunk: &'a Chunk,
+    /// Where the next line starts; `None` after one that was none.
+    at: Option<usize>,
+    number: Option<u64>,
+}
+
+impl<'a> Lines<'a> {
+    /// Those of `chunk`.
+    #[must_use]
+    pub fn of(chunk: &'a Chunk) -> Self {
+        Self {
+            chunk,
+            at: Some(0),
+            number: None,
+        }
+    }
+
+    fn read(&self, line: &'a [u8]) -> Result<Line<'a>, Malformed> {
+        let found = Line::read(line)?;
+        match self.number {
+            Some(number) if found.head.n != number => Err(Malformed {
+                expected: NEXT_NUMBER,
+                at_bytes: 0,
+            }),
+            Some(_) | None => Ok(found),
+        }
+    }
+
+    fn fault<T>(&mut self, at: usize, reason: Reason) -> Option<Result<T, Fault>> {
+        self.at = None;
+        let offset = self.chunk.offset + at as u64;
+        Some(Err(Fault { offset, reason }))
+    }
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = Result<Line<'a>, Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let at = self.at?;
+        if self.chunk.oversize.is_some() {
+            return self.fault(at, Reason::RecordTooLong);
+        }
+        let rest = self.chunk.bytes.get(at..).filter(|rest| !rest.is_empty())?;
+        let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let line = rest.get(..length).unwrap_or(rest);
+        match self.read(line) {
+            Ok(mut found) => {
+                found.at_bytes += at;
+                self.number = found.head.n.checked_add(1);
+                self.at = Some(at + length + 1);
+                Some(Ok(found))
+            }
+            Err(malformed) => self.fault(at, malformed.reason(line)),
+        }
+    }
+}
+
+/// Follows the numbers of messages from chunk to chunk: within one capture they rise by one from 1 (SPEC 6).
+#[derive(Clone, Copy, Debug)]
+pub struct Numbering {
+    next: u64,
+}
+
+/// What a line's number is to be.
+const NEXT_NUMBER: &str = "the number after that of the message before it, from 1 in each capture";
+
+impl Default for Numbering {
+    fn default() -> Self {
+        Self { next: 1 }
+    }
+}
+
+impl Numbering {
+    /// Looks at the ends of the next chunk; `begins` where it may be the first of another capture.
+    ///
+    /// # Errors
+    /// The first message is not the next one. Within the chunk, [`Lines`] sees to that.
+    pub fn follow(&mut self, chunk: &Chunk, begins: bool) -> Result<(), Fault> {
+        let bytes = chunk.bytes.strip_suffix(b"\n").unwrap_or(&chunk.bytes);
+        if let Some(first) = Line::number(bytes)
+            && first != self.next
+            && !(begins && first == 1)
+        {
+            let malformed = Malformed {
+                expected: NEXT_NUMBER,
+                at_bytes: 0,
+            };
+            return Err(Fault {
+                offset: chunk.offset,
+                reason: malformed.reason(bytes),
+            });
+        }
+        let start = memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1);
+        let last = bytes.get(start..).and_then(Line::number);
+        self.next = last.unwrap_or(self.next).saturating_add(1);
+        Ok(())
+    }
+}
+
+impl Malformed {
+    fn reason(&self, line: &[u8]) -> Reason {
+        let found = line.get(self.at_bytes..).unwrap_or_default();
+        Reason::Captured {
+            expected: self.expected,
+            at_bytes: self.at_bytes,
+            found: shown(found, SHOWN_CHARACTERS),
+        }
     }
 }
 
@@ -130,19 +245,16 @@ impl<'a> Reader<'a> {
     /// The rest of the line: where the message's value begins, and the message.
     fn message(&mut self) -> Result<(usize, Cow<'a, [u8]>), Malformed> {
         let content = if self.accept(",\"message\":") {
-            self.before("}").map(|raw| (0, Cow::Borrowed(raw)))
+            self.before("}").map(Cow::Borrowed)
         } else if self.accept(",\"text\":\"") {
-            let raw = self.before("\"}");
-            raw.and_then(unescaped).map(|text| (0, Cow::Owned(text)))
+            self.before("\"}").and_then(unescaped).map(Cow::Owned)
         } else if self.accept(",\"base64\":\"") {
-            let raw = self.before("\"}");
-            raw.and_then(base64_decoded)
-                .map(|bytes| (0, Cow::Owned(bytes)))
+            self.before("\"}").and_then(base64_decoded).map(Cow::Owned)
         } else {
             None
         };
         let expected = "message, text or base64, and the line's end after it";
-        let (_, content): (usize, _) = content.ok_or_else(|| self.malformed(expected))?;
+        let content = content.ok_or_else(|| self.malformed(expected))?;
         if content.len() > RECORD_BYTES {
             return Err(self.malformed("a message of at most 16 MiB"));
         }
@@ -162,8 +274,8 @@ pub(super) struct Captured {
     sheet: Sheet,
     /// Which chunk the sheet holds.
     of: Option<(u32, u64)>,
-    /// Where in it a line is that is none, and why; those before it are on the sheet.
-    broken: Option<(usize, Reason)>,
+    /// The line of it that is none; those before it are on the sheet.
+    broken: Option<Fault>,
     messages: Vec<u32>,
 }
 
@@ -220,8 +332,7 @@ impl Captured {
                 .map(|(placed, within, end)| (placed.position, within, end)),
         };
         if let Some((position, within, document_end)) = next {
-            let at = usize::try_from(position - chunk.offset).unwrap_or(usize::MAX);
-            cursor.offset_bytes = at;
+            cursor.offset_bytes = place_in(chunk, position);
             cursor.within = within;
             cursor.document_end = document_end;
             return Ok(());
@@ -229,7 +340,7 @@ impl Captured {
         (cursor.within, cursor.document_end) = (0, 0);
         // A line that is none is told of once the records before it are taken.
         cursor.offset_bytes = match &self.broken {
-            Some((at, _)) => *at,
+            Some(fault) => place_in(chunk, fault.offset),
             None => chunk.bytes.len(),
         };
         Ok(())
@@ -240,50 +351,23 @@ impl Captured {
         cursor.offset_bytes = chunk.bytes.len();
         match &self.broken {
             None => Ok(()),
-            Some((at, reason)) => Err(Fault {
-                offset: chunk.offset + *at as u64,
-                reason: reason.clone(),
-            }),
+            Some(fault) => Err(fault.clone()),
         }
     }
 
     fn lay_out(&mut self, chunk: &Chunk) {
         self.sheet.clear();
         self.broken = None;
-        let (mut start, mut number, mut before) = (0, 0_u32, None);
-        for line in chunk.bytes.split_inclusive(|&byte| byte == b'\n') {
-            let found = Line::read(line.strip_suffix(b"\n").unwrap_or(line));
-            let found = found.and_then(|line| match before {
-                Some(n) if line.head.n != n => Err(Malformed {
-                    expected: "the number after that of the message before",
-                    at_bytes: 0,
-                }),
-                Some(_) | None => Ok(line),
-            });
-            match found {
-                Ok(found) => {
-                    before = found.head.n.checked_add(1);
-                    let position = chunk.offset + (start + found.at_bytes) as u64;
-                    let Line { head, message, .. } = &found;
+        for (number, line) in (0..).zip(Lines::of(chunk)) {
+            match line {
+                Ok(line) => {
+                    let position = chunk.offset + line.at_bytes as u64;
+                    let Line { head, message, .. } = &line;
                     self.sheet
                         .push(*head, number, position, message, &chunk.object);
                 }
-                Err(malformed) => {
-                    let found = crate::error::shown(
-                        line.get(malformed.at_bytes..).unwrap_or_default(),
-                        SHOWN,
-                    );
-                    let reason = Reason::Captured {
-                        expected: malformed.expected,
-                        at_bytes: malformed.at_bytes,
-                        found,
-                    };
-                    self.broken = Some((start, reason));
-                    return;
-                }
+                Err(fault) => self.broken = Some(fault),
             }
-            start += line.len();
-            number += 1;
         }
     }
 
@@ -301,10 +385,14 @@ impl Captured {
         })
     }
 
-    pub(super) fn saw_value(&self, index: usize) -> bool {
-        self.decoders.saw_value(index)
+    /// What was met of each column so far.
+    pub(super) fn met(&self) -> impl Iterator<Item = Met> {
+        self.decoders.met()
     }
 }
 
-/// Characters of a broken line that an error shows.
-const SHOWN: usize = 40;
+/// Where in the chunk the byte at `offset` of the object is.
+fn place_in(chunk: &Chunk, offset: u64) -> usize {
+    let place = offset.saturating_sub(chunk.offset);
+    usize::try_from(place).unwrap_or(usize::MAX)
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::sheet::{Decoders, Sheet, Stretch};
-use super::{Cursor, Reject, kept};
+use super::{Cursor, Met, Reject, kept};
 use crate::message::Block;
 use crate::value::column::{Column, Path};
 use crate::value::vector::Batch;
@@ -115,9 +115,9 @@ impl Messages {
         Ok(())
     }
 
-    /// For each column, whether any record so far had it. What is known of every message counts as had.
-    pub fn saw_value(&self) -> impl Iterator<Item = bool> {
-        (0..self.batch.columns.len()).map(|index| self.decoders.saw_value(index))
+    /// What was met of each column so far. What is known of every message counts as had.
+    pub fn met(&self) -> impl Iterator<Item = Met> {
+        self.decoders.met()
     }
 
     fn lay_out(&mut self, block: &Block) {

@@ -11,6 +11,7 @@ mod csv;
 mod frame;
 mod json;
 pub mod messages;
+mod met;
 mod reason;
 mod scan;
 mod sheet;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 pub use frame::Framer;
 pub use json::is_one_line;
+pub use met::Met;
 pub use reason::Reason;
 
 use crate::limits::REJECTED_RAW_BYTES;
@@ -147,7 +149,7 @@ pub struct Reject {
 pub struct Decoder {
     columns: Vec<Column>,
     reader: Reader,
-    saw_value: Vec<bool>,
+    met: Vec<Met>,
 }
 
 #[derive(Debug)]
@@ -176,7 +178,7 @@ impl Decoder {
             }
         };
         Self {
-            saw_value: vec![false; columns.len()],
+            met: vec![Met::default(); columns.len()],
             columns,
             reader,
         }
@@ -195,13 +197,27 @@ impl Decoder {
         batch: &mut Batch,
         rejects: &mut Vec<Reject>,
     ) -> Result<(), Fault> {
+        self.read(chunk, cursor, max_rows, batch, rejects)?;
+        let columns = self.columns.iter().zip(&batch.columns);
+        for ((column, vector), met) in columns.zip(&mut self.met) {
+            met.look(column, vector);
+        }
+        Ok(())
+    }
+
+    fn read(
+        &mut self,
+        chunk: &Chunk,
+        cursor: &mut Cursor,
+        max_rows: usize,
+        batch: &mut Batch,
+        rejects: &mut Vec<Reject>,
+    ) -> Result<(), Fault> {
         columns::begin(batch, &self.columns, chunk.input);
-        if let Some(total_bytes) = chunk.oversize {
+        if let Some(total_bytes) = chunk.oversize
+            && !matches!(self.reader, Reader::Captured(_))
+        {
             cursor.offset_bytes = chunk.bytes.len();
-            if matches!(self.reader, Reader::Captured(_)) {
-                let (offset, reason) = (chunk.offset, Reason::RecordTooLong);
-                return Err(Fault { offset, reason });
-            }
             rejects.push(oversize(chunk, total_bytes));
             cursor.record += 1;
             return Ok(());
@@ -210,22 +226,23 @@ impl Decoder {
             Reader::Csv(reader) => {
                 reader.decode(chunk, cursor, max_rows, &self.columns, batch, rejects);
                 let any = batch.rows > 0;
-                self.saw_value.iter_mut().for_each(|saw| *saw |= any);
+                self.met.iter_mut().for_each(|met| met.is_there |= any);
                 Ok(())
             }
             Reader::Json(reader) => {
                 let target = json::Target {
                     batch,
                     rejects,
-                    saw_value: &mut self.saw_value,
+                    met: &mut self.met,
                 };
                 reader.decode(chunk, cursor, max_rows, &self.columns, target)
             }
             Reader::Captured(reader) => {
                 reader.decode(chunk, cursor, max_rows, batch, rejects)?;
-                for (index, saw) in self.saw_value.iter_mut().enumerate() {
-                    *saw = reader.saw_value(index);
-                }
+                self.met
+                    .iter_mut()
+                    .zip(reader.met())
+                    .for_each(|(met, new)| met.add(new));
                 Ok(())
             }
         }
@@ -251,18 +268,17 @@ impl Decoder {
     #[must_use]
     pub fn raw<'a>(&'a self, chunk: &'a Chunk, reject: &Reject) -> &'a [u8] {
         match &self.reader {
-            Reader::Captured(reader) if chunk.oversize.is_none() => reader.raw(reject),
-            Reader::Captured(_) | Reader::Csv(_) | Reader::Json(_) => {
+            Reader::Captured(reader) => reader.raw(reject),
+            Reader::Csv(_) | Reader::Json(_) => {
                 chunk.bytes.get(reject.raw.clone()).unwrap_or_default()
             }
         }
     }
 
-    /// For each column, whether any record so far had it. A CSV record has all of them; a JSON record has those whose
-    /// path it holds, with a null or a value.
+    /// What was met of each column so far.
     #[must_use]
-    pub fn saw_value(&self) -> &[bool] {
-        &self.saw_value
+    pub fn met(&self) -> &[Met] {
+        &self.met
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::{Chunk, Cursor, Decoder, Format, Reason, Reject, Seen};
+use super::{Chunk, Cursor, Decoder, Format, Met, Reason, Reject, Seen};
 use crate::message::Head;
 use crate::value::column::{Column, Path, Source};
 use crate::value::vector::{Batch, Data, Vector};
@@ -247,10 +247,14 @@ impl Decoders {
         }
     }
 
-    /// For each column, whether any record had it, or every message has.
-    pub(super) fn saw_value(&self, index: usize) -> bool {
-        let of = |decoder: &Decoder| decoder.saw_value().get(index) == Some(&true);
-        of(&self.lines) || of(&self.document)
+    /// What was met of each column so far.
+    pub(super) fn met(&self) -> impl Iterator<Item = Met> {
+        let both = self.lines.met().iter().zip(self.document.met());
+        both.map(|(&lines, &document)| {
+            let mut met = lines;
+            met.add(document);
+            met
+        })
     }
 
     /// Decodes at most `max_rows` records of `stretch` from `cursor` on, which moves past them. `batch` is overwritten

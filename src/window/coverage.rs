@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Counts;
 use super::open::Span;
 use crate::budget::{Budget, Charge, Exceeded};
+use crate::decode::Met;
 use crate::limits::JUMP_US;
 use crate::message::Head;
 
@@ -94,8 +95,8 @@ pub struct Totals {
     pub gaps: u64,
     /// How many jumps.
     pub jumps: u64,
-    /// For each column, whether any record had it.
-    pub saw_value: Vec<bool>,
+    /// What was met of each column.
+    pub met: Vec<Met>,
 }
 
 /// The newest event time of all feeds, and the watermark behind it.

@@ -202,7 +202,7 @@ impl<'p> Core<'p> {
     /// # Errors
     /// What a window meets when it closes, and the sink's own.
     pub fn finish<S: Sink>(self, sink: &mut S) -> Result<Totals, Halt<S::Error>> {
-        let saw_value = self.messages.saw_value().collect();
-        self.state.finish(saw_value, sink)
+        let met = self.messages.met().collect();
+        self.state.finish(met, sink)
     }
 }

@@ -8,8 +8,8 @@ use super::coverage::{Coverage, Gap, Totals, Watermark};
 use super::ledger::{Ledger, Seen};
 use super::open::{Open, OpenWindows, Span, Stopped};
 use super::{Counts, Halt, Rejected, Sink, Terms};
-use crate::decode::kept;
 use crate::decode::messages::{Bad, Decoded};
+use crate::decode::{Met, kept};
 use crate::limits::EVENT_AHEAD_US;
 use crate::message::Head;
 use crate::query::Problem;
@@ -216,7 +216,7 @@ impl<'p> State<'p> {
     /// Closes every window: no more messages come.
     pub(super) fn finish<S: Sink>(
         mut self,
-        saw_value: Vec<bool>,
+        met: Vec<Met>,
         sink: &mut S,
     ) -> Result<Totals, Halt<S::Error>> {
         while let Some(open) = self.open.pop(i64::MAX) {
@@ -233,7 +233,7 @@ impl<'p> State<'p> {
             connections,
             gaps: self.gaps,
             jumps: self.jumps,
-            saw_value,
+            met,
         })
     }
 

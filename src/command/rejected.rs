@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use crate::decode::{Reject, kept};
 use crate::digest::base64;
-use crate::error::{Error, Result};
+use crate::error::{Error, Place, Result};
+use crate::log::{Event, Level};
 use crate::value::column::Column;
 
 /// One bad record, with what rejected.ndjson keeps of it.
@@ -78,6 +79,20 @@ impl Rejected {
         }
     }
 
+    /// A bad record of a message: the number of the message is the record's.
+    pub(super) fn of_message(rejected: &crate::window::Rejected<'_>) -> Self {
+        let crate::window::Rejected { bad, column, .. } = rejected;
+        Self {
+            record: 0,
+            offset: bad.offset_bytes,
+            column: column.map(str::to_owned),
+            expected: bad.expected.clone(),
+            found: bad.found.clone(),
+            raw: bad.raw.clone(),
+            total_bytes: bad.total_bytes,
+        }
+    }
+
     /// Its line in rejected.ndjson, as record `number` (from 1) of `object`.
     ///
     /// Errors: 70; JSON can hold all of it.
@@ -98,6 +113,24 @@ impl Rejected {
         line.push(b'\n');
         Ok(line)
     }
+}
+
+/// The log tells of the first bad record; the others are in rejected.ndjson, and counted.
+pub(super) fn first_rejected(rejected: &Rejected, place: &Place) -> Event {
+    let text = format!(
+        "{place} is bad: expected {}, found {}",
+        rejected.expected, rejected.found
+    );
+    let mut event = Event {
+        level: Level::Warning,
+        ..Event::info("rejected", text)
+    };
+    event = event
+        .with("uri", place.uri.as_str())
+        .with("record", place.record);
+    event
+        .with("offset_bytes", place.offset_bytes)
+        .with("column", place.column.as_deref())
 }
 
 #[cfg(test)]
