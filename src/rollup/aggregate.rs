@@ -2,6 +2,8 @@
 //! for each group, as columns (SPEC 5; SQL.md, Sums and means). All states merge, in any order, into what one pass over
 //! everything gives.
 
+pub(super) mod columns;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -243,7 +245,7 @@ impl<'p> Aggregator<'p> {
         }
     }
 
-    fn full(&self, exceeded: Exceeded) -> Failure {
+    pub(super) fn full(&self, exceeded: Exceeded) -> Failure {
         let (holder, entries) = match (&self.distinct, &self.states) {
             (Some(distinct), _) => (Holder::Distinct, distinct.len()),
             (None, States::Quantiles(quantiles)) => (Holder::Quantiles, quantiles.len()),

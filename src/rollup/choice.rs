@@ -4,6 +4,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use super::aggregate::columns::{NotLoaded, fill, placed};
 use super::aggregate::{Order, Rows, merge_each};
 use super::cells::{Cells, TextCells, Values};
 use super::extreme::Sought;
@@ -95,6 +96,47 @@ impl Choice {
             self.values.copy(group, &other.values, from)
         })
     }
+
+    /// The states as columns: position, key and value.
+    pub(super) fn columns(&self, groups: &[u32]) -> Vec<Vector> {
+        let columns = [self.keys.gather(groups), self.values.gather(groups)];
+        let positions = placed(held(&self.positions, groups));
+        positions.into_iter().chain(columns).collect()
+    }
+
+    /// The states of such columns, in place of those that are here.
+    pub(super) fn load(
+        &mut self,
+        positions: &[Option<Position>],
+        keys: &Vector,
+        values: &Vector,
+    ) -> Result<(), NotLoaded> {
+        let is_whole = |row: usize| (keys.valid.is_valid(row), values.valid.is_valid(row));
+        let mut rows = positions.iter().enumerate();
+        if rows.any(|(row, held)| is_whole(row) != (held.is_some(), held.is_some())) {
+            return Err(NotLoaded::Malformed);
+        }
+        put(&mut self.positions, positions)?;
+        fill(&mut self.keys, keys)?;
+        fill(&mut self.values, values)
+    }
+}
+
+/// The positions of `groups`; none where a group has no record.
+fn held(positions: &[Position], groups: &[u32]) -> impl Iterator<Item = Option<Position>> {
+    let held = groups.iter().map(|&group| positions.get(group as usize));
+    held.map(|position| position.copied().filter(|&position| position != NOWHERE))
+}
+
+/// Puts positions in the place of those that are there, which are as many.
+fn put(positions: &mut [Position], held: &[Option<Position>]) -> Result<(), NotLoaded> {
+    if positions.len() != held.len() {
+        return Err(NotLoaded::Malformed);
+    }
+    for (position, held) in positions.iter_mut().zip(held) {
+        *position = held.unwrap_or(NOWHERE);
+    }
+    Ok(())
 }
 
 /// What all contests need, whatever the type of their keys.
@@ -249,5 +291,24 @@ impl Ends {
             *held = position;
             self.values.copy(group, &other.values, from)
         })
+    }
+
+    /// The states as columns: position and value.
+    pub(super) fn columns(&self, groups: &[u32]) -> Vec<Vector> {
+        let positions = placed(held(&self.positions, groups));
+        positions
+            .into_iter()
+            .chain([self.values.gather(groups)])
+            .collect()
+    }
+
+    /// The states of such columns, in place of those that are here.
+    pub(super) fn load(
+        &mut self,
+        positions: &[Option<Position>],
+        values: &Vector,
+    ) -> Result<(), NotLoaded> {
+        put(&mut self.positions, positions)?;
+        fill(&mut self.values, values)
     }
 }

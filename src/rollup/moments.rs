@@ -4,8 +4,9 @@
 
 use std::sync::Arc;
 
+use super::aggregate::columns::{NotLoaded, counts, each_count, each_number, numbers as texts};
 use super::aggregate::{Fault, Unfit, add_counts, merge_each};
-use super::sum::{charged, finite};
+use super::sum::{charged, finite, load_sum};
 use crate::budget::{Budget, Charge, Charged, Exceeded};
 use crate::query::plan::Statistic;
 use crate::value::decimal;
@@ -104,6 +105,46 @@ impl Moments {
         for ((_, sums), (_, others)) in self.sums.iter_mut().zip(&other.sums) {
             merge_each(sums, others, pairs.clone(), |_, sum, other| {
                 charged(sum, &mut self.heap, |sum| sum.merge(other))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// What the names of its sums end in.
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        let names = self.sums.iter().map(|(moment, _)| match moment {
+            Moment::X => "_x",
+            Moment::Y => "_y",
+            Moment::Xx => "_xx",
+            Moment::Xy => "_xy",
+            Moment::Yy => "_yy",
+        });
+        names.collect()
+    }
+
+    /// The states as columns: rows, and the sums.
+    pub(super) fn columns(&self, groups: &[u32]) -> Vec<Vector> {
+        let of = |group: &u32| self.rows.get(*group as usize).copied().unwrap_or_default();
+        let sums = self.sums.iter().map(|(_, sums)| {
+            let of = |group: &u32| sums.get(*group as usize).map(FloatSum::dyadic);
+            texts(groups.iter().filter_map(of))
+        });
+        [counts(groups.iter().map(of))]
+            .into_iter()
+            .chain(sums)
+            .collect()
+    }
+
+    /// The states of such columns, in place of those that are here.
+    pub(super) fn load(&mut self, rows: &Vector, columns: &[Vector]) -> Result<(), NotLoaded> {
+        each_count(&mut self.rows, rows)?;
+        if columns.len() != self.sums.len() {
+            return Err(NotLoaded::Malformed);
+        }
+        for ((_, sums), column) in self.sums.iter_mut().zip(columns) {
+            each_number(column, |row, number| {
+                let sum = sums.get_mut(row).ok_or(NotLoaded::Malformed)?;
+                load_sum(sum, &mut self.heap, &number)
             })?;
         }
         Ok(())

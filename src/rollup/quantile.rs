@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::aggregate::Unfit;
 use super::cells::{Cells, Values};
 use super::order::sort;
+use super::partial::ValuesHeld;
 use super::sum::doubles;
 use crate::budget::{Budget, Charged, Exceeded};
 use crate::query::plan::{Fraction, Quantile, QuantileKind};
@@ -68,6 +69,11 @@ impl Quantiles {
             self.values.copy(at, &other.values, from)?;
         }
         Ok(())
+    }
+
+    /// The values with their groups.
+    pub(super) fn held(&self) -> (ValuesHeld<'_>, &Cells) {
+        (ValuesHeld::Numbers(&self.groups), &self.values)
     }
 
     /// Sorts the values, once all are there.

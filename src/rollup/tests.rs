@@ -10,6 +10,8 @@ use crate::query::plan::{
 };
 use crate::value::{Type, Value};
 
+mod partial;
+
 const NULL: Value = Value::Null;
 
 fn int(value: i64) -> Value {

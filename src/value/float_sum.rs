@@ -153,6 +153,23 @@ impl FloatSum {
         Dyadic::new(negative, limbs.to_vec(), self.base)
     }
 
+    /// Adds an exact number, such as another sum; `false`, and the sum of no use, where it is past what sums hold.
+    #[must_use]
+    pub fn add_dyadic(&mut self, number: &Dyadic) -> bool {
+        number.terms().all(|(negative, limb, exponent)| {
+            let term = Term {
+                negative,
+                magnitude: limb.into(),
+                exponent,
+            };
+            let fits = Accumulator::holds(&term);
+            if fits {
+                self.add_term(term);
+            }
+            fits
+        })
+    }
+
     /// Bytes that the sum holds beside itself.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
