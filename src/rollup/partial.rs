@@ -324,24 +324,24 @@ impl<'s, 'p> Loader<'s, 'p> {
                         return Err(Refused::Malformed("rows of a table"));
                     };
                     let rows = rest.iter().take_while(|&&next| next == number).count();
-                    let end = first + rows;
                     let listed: Vec<u32> = (0_u32..).skip(first).take(rows).collect();
-                    match (number, rows == batch.rows) {
-                        (None, true) => load_groups(rollup, &mut self.map, batch)?,
-                        (None, false) => {
-                            load_groups(rollup, &mut self.map, &batch.gather(&listed))?;
-                        }
-                        (Some(of), _) => {
-                            load_values(
-                                rollup,
-                                &self.map,
-                                self.layout,
-                                of,
-                                &batch.gather(&listed),
-                            )?;
+                    // One table is mostly all that a batch has.
+                    let rows_of = |columns: &[Vector]| Batch {
+                        rows,
+                        columns: match rows == batch.rows {
+                            true => columns.to_vec(),
+                            false => columns.iter().map(|one| one.gather(&listed)).collect(),
+                        },
+                        ..Batch::default()
+                    };
+                    match number {
+                        None => load_groups(rollup, &mut self.map, &rows_of(&batch.columns))?,
+                        Some(of) => {
+                            let values = values_of(self.layout, batch, of)?;
+                            load_values(rollup, &self.map, of, &rows_of(&values))?;
                         }
                     }
-                    first = end;
+                    first += rows;
                 }
                 Ok(())
             }
@@ -385,24 +385,32 @@ fn load_groups(
         .map_err(|exceeded| Failure::full(Holder::Keys, rollup.table.len(), exceeded).into())
 }
 
-/// Values that the aggregate number `of` holds one by one.
-fn load_values(
-    rollup: &mut Rollup<'_>,
-    map: &[u32],
-    layout: &Layout,
-    of: i64,
-    batch: &Batch,
-) -> Result<(), Refused> {
-    let malformed = Refused::Malformed("values of an aggregate's groups");
+const NO_VALUES: Refused = Refused::Malformed("values of an aggregate's groups");
+
+/// The columns of the values that the aggregate number `of` holds one by one: their groups, and they.
+fn values_of(layout: &Layout, batch: &Batch, of: i64) -> Result<[Vector; 2], Refused> {
     let name = format!("a{of}");
     let place = layout.fields.iter().position(|(known, _)| *known == name);
     let values = place.and_then(|place| batch.columns.get(place));
+    match (batch.columns.get(GROUP), values) {
+        (Some(groups), Some(values)) => Ok([groups.clone(), values.clone()]),
+        _ => Err(NO_VALUES),
+    }
+}
+
+/// Takes such columns.
+fn load_values(
+    rollup: &mut Rollup<'_>,
+    map: &[u32],
+    of: i64,
+    batch: &Batch,
+) -> Result<(), Refused> {
     let aggregate = usize::try_from(of).ok().and_then(|of| of.checked_sub(1));
     let aggregate = aggregate.and_then(|place| rollup.aggregates.get_mut(place));
-    let (Some(values), Some(aggregate)) = (values, aggregate) else {
-        return Err(malformed);
+    let (Some(aggregate), [_, values]) = (aggregate, batch.columns.as_slice()) else {
+        return Err(NO_VALUES);
     };
-    let groups = integers(batch, GROUP)?.into_iter();
+    let groups = integers(batch, 0)?.into_iter();
     let groups: Option<Vec<u32>> = groups
         .map(|group| map.get(usize::try_from(group?).ok()?).copied())
         .collect();
@@ -410,7 +418,7 @@ fn load_values(
         Some(groups) if values.valid.flags().is_none() && aggregate.value_type().is_some() => {
             Ok(aggregate.load_values(&groups, values)?)
         }
-        Some(_) | None => Err(malformed),
+        Some(_) | None => Err(NO_VALUES),
     }
 }
 

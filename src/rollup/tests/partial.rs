@@ -33,6 +33,14 @@ fn tables(state: State<'_>, layout: &Layout) -> Vec<Batch> {
     all
 }
 
+fn are_equal(one: &[Batch], other: &[Batch]) -> bool {
+    let columns = |batches: &[Batch]| -> Vec<Vector> {
+        let columns = batches.iter().flat_map(|batch| batch.columns.clone());
+        columns.collect()
+    };
+    columns(one) == columns(other)
+}
+
 fn state_of<'p>(shape: &'p Shape, rows: &[(u64, Vec<Value>)], chunk: usize) -> State<'p> {
     let mut state = State::new(shape, &unlimited()).unwrap();
     for chunk in rows.chunks(chunk).rev() {
@@ -75,9 +83,17 @@ fn shapes() -> Vec<(&'static str, Shape)> {
             limit: Some(limit),
         })
     };
+    // A third of them each: debug builds are slow.
+    let some_of = |from| {
+        every_aggregate()
+            .into_iter()
+            .skip(from)
+            .step_by(2)
+            .collect()
+    };
     vec![
-        ("no key", Shape::Groups(plan(vec![], every_aggregate()))),
-        ("two keys", Shape::Groups(plan(keys(), every_aggregate()))),
+        ("no key", Shape::Groups(plan(vec![], some_of(0)))),
+        ("two keys", Shape::Groups(plan(keys(), some_of(1)))),
         ("keys alone", Shape::Groups(plan(keys(), vec![]))),
         ("nothing at all", Shape::Groups(plan(vec![], vec![]))),
         ("first 0", first(0)),
@@ -100,7 +116,7 @@ fn parts_that_were_written_and_read_give_the_whole() {
                 .map(|at| (at * 10, random_row(&mut numbers)))
                 .collect();
             let want = rows_of(state_of(&shape, &rows, 1_000));
-            for parts in [1, 2, 5] {
+            for parts in [1, 4] {
                 let mut split = vec![Vec::new(); parts];
                 for row in &rows {
                     let at = usize::try_from(numbers.below(parts as u64)).unwrap();
@@ -112,21 +128,17 @@ fn parts_that_were_written_and_read_give_the_whole() {
                     let one = tables(state_of(&shape, rows, 37), &layout);
                     // In whatever order the rows came.
                     let other = tables(state_of(&shape, rows, 5), &layout);
-                    assert_eq!(format!("{one:?}"), format!("{other:?}"), "{name}, {count}");
+                    assert!(are_equal(&one, &other), "{name}, {count} rows");
                     load(&mut merged, &layout, &one).unwrap();
                 }
                 // The merged state has the form of the whole one.
-                if parts == 5 {
+                if parts == 4 {
                     let whole = tables(state_of(&shape, &rows, 99), &layout);
                     let mut again = State::new(&shape, &unlimited()).unwrap();
                     load(&mut again, &layout, &whole).unwrap();
                     assert_eq!(rows_of(again), want, "{name}, {count} rows, again");
                     let merged = tables(merged, &layout);
-                    assert_eq!(
-                        format!("{merged:?}"),
-                        format!("{whole:?}"),
-                        "{name}, {count}"
-                    );
+                    assert!(are_equal(&merged, &whole), "{name}, {count} rows");
                     continue;
                 }
                 assert_eq!(rows_of(merged), want, "{name}, {count} rows, {parts} parts");
@@ -142,7 +154,8 @@ fn what_no_shard_writes_is_refused() {
         .map(|at| (at * 10, random_row(&mut numbers)))
         .collect();
     let keys = vec![col(0, VARCHAR)];
-    let shape = Shape::Groups(plan(keys, every_aggregate()));
+    let some = every_aggregate().into_iter().step_by(5).collect();
+    let shape = Shape::Groups(plan(keys, some));
     let layout = State::new(&shape, &unlimited()).unwrap().layout(&TYPES);
     let tables = tables(state_of(&shape, &rows, 60), &layout);
     let refused = |tables: &[Batch]| {
