@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod check;
 mod faults;
+pub mod merge;
 mod outputs;
 mod prepare;
 mod rejected;

@@ -97,6 +97,12 @@ impl fmt::Display for OnBadRecord {
 }
 
 impl OutputFormat {
+    /// How a shard writes what `merge` reads.
+    pub const PARTIAL: Self = Self {
+        rows: encode::Format::Ndjson,
+        compression: Compression::Gzip,
+    };
+
     /// The format of one of the words of OUTPUT_FORMAT.
     pub(super) fn of(word: &str) -> Self {
         let (rows, compression) = match word.strip_suffix(".gz") {
