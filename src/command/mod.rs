@@ -5,6 +5,7 @@ pub mod check;
 mod faults;
 pub mod merge;
 mod outputs;
+mod partial;
 mod prepare;
 mod rejected;
 mod stores;

@@ -44,24 +44,31 @@ fn listed(store: Arc<dyn Readable>) -> Inputs {
 /// Reads everything, `piece` bytes at a time; what came before an error comes with it.
 fn read(inputs: &Inputs, fetchers: usize, piece: usize, stop: &Stop) -> (Vec<u8>, Result<()>) {
     let mut all = Vec::new();
-    let outcome = with_segments(SEGMENT, inputs, fetchers, stop, |source| {
-        for (number, input) in inputs.iter().enumerate() {
-            let mut opened = source.open(number)?;
-            if fetchers > 0 {
-                let version = format!("version of {}", input.entry.key);
-                assert_eq!(opened.version_id, Some(version));
-            }
-            let mut room = vec![0; piece];
-            loop {
-                let read = opened.reader.read(&mut room);
-                match read.map_err(|cause| lifted(cause, &input.uri()))? {
-                    0 => break,
-                    count => all.extend(&room[..count]),
+    let outcome = with_segments(
+        SEGMENT,
+        inputs,
+        Span::whole(inputs.len()),
+        fetchers,
+        stop,
+        |source| {
+            for (number, input) in inputs.iter().enumerate() {
+                let mut opened = source.open(number)?;
+                if fetchers > 0 {
+                    let version = format!("version of {}", input.entry.key);
+                    assert_eq!(opened.version_id, Some(version));
+                }
+                let mut room = vec![0; piece];
+                loop {
+                    let read = opened.reader.read(&mut room);
+                    match read.map_err(|cause| lifted(cause, &input.uri()))? {
+                        0 => break,
+                        count => all.extend(&room[..count]),
+                    }
                 }
             }
-        }
-        Ok(())
-    });
+            Ok(())
+        },
+    );
     (all, outcome)
 }
 
@@ -99,12 +106,19 @@ fn what_is_not_read_of_an_object_is_passed_over() {
     let (fake, all) = fake(&[50, 20], Vec::new());
     let inputs = listed(fake);
     let mut found = Vec::new();
-    with_segments(SEGMENT, &inputs, 3, &stop(), |source| {
-        let mut first = [0; 10];
-        source.open(0)?.reader.read_exact(&mut first).unwrap();
-        source.open(1)?.reader.read_to_end(&mut found).unwrap();
-        Ok(())
-    })
+    with_segments(
+        SEGMENT,
+        &inputs,
+        Span::whole(inputs.len()),
+        3,
+        &stop(),
+        |source| {
+            let mut first = [0; 10];
+            source.open(0)?.reader.read_exact(&mut first).unwrap();
+            source.open(1)?.reader.read_to_end(&mut found).unwrap();
+            Ok(())
+        },
+    )
     .unwrap();
     assert_eq!(found, all[50..]);
 }
@@ -207,20 +221,27 @@ fn counting(sizes: &[usize], hangs_at: usize) -> (Arc<Counting>, Inputs) {
 fn f056_what_is_fetched_ahead_is_bounded() {
     for fetchers in [1, 3, 8] {
         let (store, inputs) = counting(&[20 * SEGMENT, 3, 3, 20 * SEGMENT], usize::MAX);
-        with_segments(SEGMENT, &inputs, fetchers, &stop(), |source| {
-            let mut taken = 0;
-            for number in 0..inputs.len() {
-                let mut opened = source.open(number)?;
-                let mut segment = [0; SEGMENT];
-                while opened.reader.read(&mut segment).unwrap() > 0 {
-                    taken += 1;
-                    std::thread::yield_now();
-                    let fetched = store.fetched.load(Ordering::SeqCst);
-                    assert!(fetched <= taken + fetchers, "{fetched} {taken} {fetchers}");
+        with_segments(
+            SEGMENT,
+            &inputs,
+            Span::whole(inputs.len()),
+            fetchers,
+            &stop(),
+            |source| {
+                let mut taken = 0;
+                for number in 0..inputs.len() {
+                    let mut opened = source.open(number)?;
+                    let mut segment = [0; SEGMENT];
+                    while opened.reader.read(&mut segment).unwrap() > 0 {
+                        taken += 1;
+                        std::thread::yield_now();
+                        let fetched = store.fetched.load(Ordering::SeqCst);
+                        assert!(fetched <= taken + fetchers, "{fetched} {taken} {fetchers}");
+                    }
                 }
-            }
-            Ok(())
-        })
+                Ok(())
+            },
+        )
         .unwrap();
         assert_eq!(store.fetched.load(Ordering::SeqCst), 42);
         assert!(store.rooms.load(Ordering::SeqCst) <= fetchers + 1);
@@ -232,11 +253,18 @@ fn f056_what_is_fetched_ahead_is_bounded() {
 fn the_end_of_reading_ends_the_fetching() {
     let (store, inputs) = counting(&[100 * SEGMENT], 4);
     let stop = stop();
-    let read = with_segments(SEGMENT, &inputs, 4, &stop, |source| {
-        let mut byte = [0];
-        source.open(0)?.reader.read_exact(&mut byte).unwrap();
-        Ok(byte)
-    });
+    let read = with_segments(
+        SEGMENT,
+        &inputs,
+        Span::whole(inputs.len()),
+        4,
+        &stop,
+        |source| {
+            let mut byte = [0];
+            source.open(0)?.reader.read_exact(&mut byte).unwrap();
+            Ok(byte)
+        },
+    );
     assert!(read.is_ok() && stop.cause().is_none());
     assert!(store.fetched.load(Ordering::SeqCst) <= 8);
 }

@@ -1,6 +1,7 @@
 //! `windrow batch`: reads finite inputs, runs the query, writes artifacts, commits, exits (SPEC 2). Read downwards, it
 //! is the flow of ARCHITECTURE.md.
 
+mod cut;
 mod feed;
 mod fold;
 mod lanes;
@@ -13,6 +14,7 @@ use serde_json::Map;
 use crate::budget::Charged;
 use crate::command::faults::lift_rollup;
 use crate::command::outputs::Outputs;
+use crate::command::partial;
 use crate::command::prepare::{budget, claim, compiled, memory_limit, text};
 use crate::command::stores::Stores;
 use crate::command::warnings;
@@ -28,6 +30,7 @@ use crate::log::{Event, Log};
 use crate::machine::Usage;
 use crate::manifest::{self, EndedBy, Manifest, Mode, Records, Stream};
 use crate::query::plan::Windows;
+use crate::rollup::State;
 use crate::source;
 use crate::supervise::{Context, Outcome};
 use crate::task::Task as EcsTask;
@@ -115,11 +118,11 @@ impl Work<'_> {
         };
 
         tally.phase = "reading";
-        let mut outputs = Outputs::create(
-            self.task.output_format,
-            &self.task.plan.outputs,
-            self.claim.destination(),
-        )?;
+        let (columns, destination) = (&self.task.plan.outputs, self.claim.destination());
+        let mut outputs = match self.config.shard {
+            None => Outputs::create(self.task.output_format, columns, destination)?,
+            Some(_) => Outputs::of_shard(columns, destination)?,
+        };
         let (seen, stream) = match self.task.windows {
             None => (self.query(&listing, &mut outputs, tally)?, None),
             Some(windows) => {
@@ -144,7 +147,7 @@ impl Work<'_> {
             query_sha256: sha256(self.query.as_bytes()),
             task: self.ecs.clone(),
             inputs: listing.totals,
-            shard: (),
+            shard: self.config.shard.map(|shard| listing.shard(shard)),
             records: tally.records,
             artifacts,
             stream,
@@ -224,14 +227,18 @@ impl Work<'_> {
     ) -> Result<T> {
         let stop = &self.context.stop;
         match &self.config.input {
-            Named::Range(range) => drive(Feed::range(*range)),
+            Named::Range(range) => drive(Feed::range(*range, listing.span)),
             Named::Feeds(_) => Err(listing::no_feeds()),
-            Named::Objects { format, .. } => {
-                source::with(&listing.inputs, self.fetchers, stop, |source| {
+            Named::Objects { format, .. } => source::with(
+                &listing.inputs,
+                listing.span,
+                self.fetchers,
+                stop,
+                |source| {
                     let objects = Objects::new(self.task, format, source, listing, stop);
                     drive(Feed::Objects(Box::new(objects)))
-                })
-            }
+                },
+            ),
         }
     }
 
@@ -246,6 +253,9 @@ impl Work<'_> {
             self.context.stop.check()?;
             whole.merge(state).map_err(lift)?;
         }
+        if self.config.shard.is_some() {
+            return self.partial(whole, outputs);
+        }
         let mut results = whole.finish().map_err(lift)?;
         while let Some(batch) = results
             .next_batch()
@@ -253,6 +263,23 @@ impl Work<'_> {
         {
             self.context.stop.check()?;
             outputs.groups(&batch)?;
+        }
+        Ok(())
+    }
+}
+
+impl Work<'_> {
+    /// Writes a shard's state as it is, for `merge`.
+    fn partial(&self, state: State<'_>, outputs: &mut Outputs) -> Result<()> {
+        let lift = |failure| lift_rollup(self.query, failure);
+        let layout = state.layout(&self.task.types());
+        let encoders = partial::encoders(&layout);
+        let mut tables = state.into_partial(&self.task.budget).map_err(lift)?;
+        while let Some((table, batch)) = tables.next_batch().map_err(lift)? {
+            self.context.stop.check()?;
+            if let Some(encoder) = encoders.get(table) {
+                outputs.table(encoder, &batch)?;
+            }
         }
         Ok(())
     }
