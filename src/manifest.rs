@@ -468,6 +468,22 @@ impl Records {
     }
 }
 
+impl Records {
+    /// Adds those of another part of the input.
+    pub fn add(&mut self, other: &Self) {
+        for (sum, more) in [
+            (&mut self.read, other.read),
+            (&mut self.used, other.used),
+            (&mut self.filtered, other.filtered),
+            (&mut self.rejected, other.rejected),
+            (&mut self.late, other.late),
+            (&mut self.duplicate, other.duplicate),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+    }
+}
+
 impl From<&Error> for Reported {
     fn from(error: &Error) -> Self {
         let detail = error.detail().clone();

@@ -119,6 +119,17 @@ impl Outputs {
 
     /// Completes the artifacts and writes inputs.ndjson.gz; gives the receipts in that order.
     pub(super) fn finish(self, inputs: impl Iterator<Item = InputLine>) -> Result<Vec<Receipt>> {
+        self.finish_by(|take| {
+            let mut inputs = inputs;
+            inputs.try_for_each(|input| take(&input))
+        })
+    }
+
+    /// The same with the inputs that `show` shows to what it is given.
+    pub(super) fn finish_by(
+        self,
+        show: impl FnOnce(&mut dyn FnMut(&InputLine) -> Result<()>) -> Result<()>,
+    ) -> Result<Vec<Receipt>> {
         let mut receipts = vec![self.rollup.finish()?];
         if let Some(rejected) = self.rejected {
             receipts.push(rejected.finish()?);
@@ -127,9 +138,7 @@ impl Outputs {
             receipts.push(coverage.finish()?);
         }
         let mut listed = Artifact::create(&self.destination, INPUTS, Compression::Gzip);
-        for input in inputs {
-            listed.write(&json_line(INPUTS, &input)?, 1)?;
-        }
+        show(&mut |input| listed.write(&json_line(INPUTS, input)?, 1))?;
         receipts.push(listed.finish()?);
         Ok(receipts)
     }

@@ -235,11 +235,14 @@ fn parse(bytes: &[u8], name: &str, uri: &str) -> Result<Document> {
         return Err(malformed("a list of artifacts", "none".to_owned()));
     }
     match document.mode {
-        Mode::Batch => Ok(document),
+        Mode::Batch | Mode::Merge => Ok(document),
         // A stream's parts are named in coverage.ndjson.gz: to pass over them would be to claim too much.
-        Mode::Stream | Mode::Merge => {
+        Mode::Stream => {
             let found = format!("{:?}", document.mode).to_lowercase();
-            Err(malformed("a batch, which this version verifies", found))
+            Err(malformed(
+                "a batch or a merge, which this version verifies",
+                found,
+            ))
         }
     }
 }

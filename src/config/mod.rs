@@ -43,6 +43,7 @@ use uri::{InputUri, NumberRange, OutputUri, TextUri};
 use values::{OnBadRecord, OutputFormat, RunId};
 use variables as known;
 
+pub use compile::compile_shard;
 pub use variables::Mode;
 
 /// What `windrow batch` or `windrow stream` does.

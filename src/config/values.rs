@@ -87,6 +87,14 @@ impl OnBadRecord {
     }
 }
 
+impl OnBadRecord {
+    /// What a document of a run says; `None` where it is none of these words.
+    #[must_use]
+    pub fn written(text: &str) -> Option<Self> {
+        Self::parse(text).ok()
+    }
+}
+
 impl fmt::Display for OnBadRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

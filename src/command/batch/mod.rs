@@ -298,7 +298,7 @@ fn met(workers: &[Worker<'_>]) -> Vec<Met> {
 }
 
 /// Tells of the result.
-fn outcome(log: &Log, manifest: &Manifest, committed: &Committed) -> Outcome {
+pub(super) fn outcome(log: &Log, manifest: &Manifest, committed: &Committed) -> Outcome {
     let sha256 = committed.sha256.to_string();
     let event = Event::info("committed", format!("committed {}", committed.uri));
     log.event(
