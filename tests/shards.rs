@@ -9,7 +9,7 @@ use std::fs;
 use serde_json::Value;
 
 use common::Dice;
-use common::ended::{Ended, assert_text, check_manifest, names};
+use common::ended::{Ended, assert_text};
 use common::job::Job;
 use common::place::{Place, gzip};
 
@@ -34,7 +34,7 @@ fn run_shards(job: &Job, count: u32, skip: &[u32]) {
 /// Runs `job` whole and in so many shards, merges these, and checks that both left the same.
 #[track_caller]
 fn same(place: &Place, name: &str, job: &Job, counts: &[u32]) -> Value {
-    let whole = job.clone().named("whole").run();
+    let whole = job.clone().without("SPLIT").named("whole").run();
     assert_eq!(whole.code, 0, "{name}: {}", whole.summary());
     for &count in counts {
         let run = format!("of-{count}");
@@ -176,4 +176,277 @@ fn f109_shards_of_objects_merge_to_what_one_worker_writes() {
         let whole = same(&place, name, &job, counts);
         assert!(whole["records"]["rejected"].as_u64() > Some(0), "{whole}");
     }
+}
+
+#[test]
+fn f109_an_object_that_is_cut_between_shards() {
+    let place = Place::new("shards-bytes");
+    let mut dice = Dice(11);
+    // Past the size from which objects are cut, a line longer than a shard's part in the middle, no line end at the end.
+    let big = records(&mut dice, 6_000);
+    let long = format!("{{\"k\":\"{}\",\"n\":3}}\n", "long ".repeat(60_000));
+    let text = format!(
+        "{big}{long}{}{{\"k\":\"last\",\"n\":5}}",
+        records(&mut dice, 6_000)
+    );
+    assert!(text.len() > 1 << 20, "{}", text.len());
+    place.put("in/1", records(&mut dice, 20));
+    place.put("in/2", &text);
+    place.put("in/3", records(&mut dice, 20));
+    let counts: &[u32] = if is_full() { &[2, 3, 8, 16] } else { &[3, 8] };
+    for (name, query) in [
+        ("rows", "SELECT k, n, @ AS o FROM input WHERE n <> 4"),
+        (
+            "groups",
+            "SELECT n, first(k) AS f, last(k) AS l, arg_max(k, n) AS a, count(*) AS c FROM input GROUP BY n",
+        ),
+    ] {
+        let query = query.replace('@', "b");
+        let job = job(&place, "in/", &query).with("SPLIT", "bytes");
+        let whole = same(&place, name, &job, counts);
+        assert!(whole["records"]["rejected"].as_u64() > Some(200), "{whole}");
+    }
+    // A compressed one is cut by nobody: the shard in which it begins reads it, whatever it is called.
+    place.put("packed/1", gzip(text.as_bytes()).repeat(12));
+    let packed = fs::metadata(place.path("packed/1")).unwrap().len();
+    assert!(packed > 1 << 20, "{packed}");
+    let job = job(
+        &place,
+        "packed/",
+        "SELECT count(*) AS c FROM input WHERE n IS NOT NULL",
+    );
+    same(&place, "packed", &job.with("SPLIT", "bytes"), &[3]);
+}
+
+#[test]
+fn f123_f124_what_is_known_of_a_bad_record_and_which_is_one_too_many() {
+    let place = Place::new("shards-bad");
+    let mut dice = Dice(13);
+    place.put("in.ndjson", records(&mut dice, 14_000));
+    let job = job(
+        &place,
+        "in.ndjson",
+        "SELECT count(*) AS c, min(b) AS b, min(n) AS n FROM input",
+    );
+    let bytes = job.clone().with("SPLIT", "bytes");
+    let whole = job.clone().named("whole").run();
+    let rejected = whole.rejected();
+    assert!(rejected.len() > 100);
+
+    // In the middle of an object a shard knows where a record is, and not how many there were before.
+    let strict = bytes.clone().without("ON_BAD_RECORD").named("strict");
+    let ended = strict.shard(1, 3).run();
+    ended.failed(65, "reading");
+    let lenient = bytes.clone().named("lenient").shard(1, 3).run();
+    let began = &lenient.manifest()["shard"]["began"];
+    assert_eq!((&began["input"], lenient.code), (&0.into(), 0));
+    let began = began["offset"].as_u64().unwrap();
+    let object = fs::read(place.path("in.ndjson")).unwrap();
+    assert_eq!(object[usize::try_from(began).unwrap() - 1], b'\n');
+    let offset = |line: &Value| line["offset_bytes"].as_u64().unwrap();
+    let first = rejected.iter().find(|line| offset(line) >= began).unwrap();
+    let summary = ended.summary();
+    assert_eq!(
+        (offset(summary), &summary["record"]),
+        (offset(first), &Value::Null)
+    );
+
+    // Each shard has fewer than are allowed, all of them have one more.
+    let limit = rejected.len() - 1;
+    let limited = |job: &Job| job.clone().with("ON_BAD_RECORD", format!("reject:{limit}"));
+    let one = limited(&job).named("one").run();
+    one.failed(65, "reading");
+    run_shards(&limited(&bytes).named("many"), 3, &[]);
+    let many = Job::merge(&place, &["out/many"], 3).named("merged").run();
+    many.failed(65, "reading");
+    assert_eq!(
+        (one.why(), one.uri(), one.advice()),
+        (many.why(), many.uri(), many.advice())
+    );
+    let last = &rejected[limit];
+    assert_eq!(
+        (&many.summary()["record"], &many.summary()["offset_bytes"]),
+        (&last["record"], &last["offset_bytes"])
+    );
+}
+
+#[test]
+fn f109_shards_that_are_missing_doubled_or_disagree() {
+    let place = Place::new("shards-faults");
+    let mut dice = Dice(17);
+    for number in 0..8 {
+        place.put(&format!("in/{number}"), records(&mut dice, 20));
+    }
+    let job = job(
+        &place,
+        "in/",
+        "SELECT k, count(*) AS c FROM input GROUP BY k",
+    );
+    run_shards(&job.clone().named("a"), 8, &[3, 5]);
+    let failing = job
+        .clone()
+        .with("COLUMNS", "k BIGINT")
+        .without("ON_BAD_RECORD");
+    failing.named("a").shard(5, 8).run().failed(65, "reading");
+    let mut merges = 0;
+    let mut merge = |shards: &[&str], count: u32| {
+        merges += 1;
+        let run = format!("merge-{merges}");
+        Job::merge(&place, shards, count).named(&run).run()
+    };
+
+    let ended = merge(&["out/a"], 8);
+    ended.failed(66, "listing");
+    assert_text(
+        &ended.why(),
+        "expected all 8 shards, found no manifest of shard 3; shard 5, which failed",
+        "missing",
+    );
+    let ended = merge(&["out/a"], 9);
+    ended.failed(65, "listing");
+    assert_text(
+        &ended.why(),
+        "expected a shard of 9 (SHARDS), found shard 0 of 8",
+        "count",
+    );
+
+    // A lost shard is run again under another RUN_ID, and named beside the others; a shard by itself too.
+    for (run, index) in [("b", 3), ("c", 5)] {
+        job.clone().named(run).shard(index, 8).run();
+    }
+    let whole = job.clone().named("whole").run();
+    let all = ["out/a", "out/b", "out/c/shard-00005-of-00008"];
+    let ended = merge(&all, 8);
+    assert_eq!(ended.rollup(), whole.rollup());
+
+    // Twice the same bytes are one shard; other bytes are not.
+    job.clone().named("d").shard(3, 8).with("THREADS", 1).run();
+    let twice = ["out/a", "out/b", "out/c", "out/d"];
+    assert_eq!(merge(&twice, 8).rollup(), whole.rollup());
+    let other = |name: &'static str, value: &str, run: &str| {
+        let job = job.clone().with(name, value).named(run);
+        assert_eq!(job.shard(3, 8).run().code, 0);
+    };
+    other("QUERY", "SELECT k, max(n) AS c FROM input GROUP BY k", "e");
+    let ended = merge(&[&all[..], &["out/e"]].concat(), 8);
+    ended.failed(65, "listing");
+    assert_text(
+        &ended.why(),
+        "expected each shard once, or twice the same bytes, found another than file:///…",
+        "doubled",
+    );
+
+    // What must be equal, each in turn.
+    other("COLUMNS", "k VARCHAR, n BIGINT", "f");
+    other("ON_BAD_RECORD", "reject:1000", "g");
+    other("SPLIT", "bytes", "h");
+    other("RECORDS", "r[*]", "i");
+    for (run, what) in [
+        ("e", "QUERY"),
+        ("f", "COLUMNS"),
+        ("g", "ON_BAD_RECORD"),
+        ("h", "SPLIT"),
+        ("i", "RECORDS"),
+    ] {
+        let ended = merge(&["out/a", &format!("out/{run}"), "out/c"], 8);
+        ended.failed(65, "listing");
+        let (why, part) = (ended.why(), "shard-00003-of-00008/manifest.json");
+        assert!(
+            why.contains(&format!("{run}/{part}): another {what}")),
+            "{why}"
+        );
+    }
+    // Of another version or for another target; all of them so; a run that is no shard; an artifact that was altered.
+    let manifest = place.path("out/b/shard-00003-of-00008/manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    for (name, from, to) in [
+        ("version", "\"version\": \"", "\"version\": \"9."),
+        ("target", "\"target\": \"", "\"target\": \"vax-"),
+    ] {
+        fs::write(&manifest, text.replace(from, to)).unwrap();
+        let ended = merge(&all, 8);
+        ended.failed(65, "listing");
+        assert!(
+            ended.why().contains(&format!(": another {name}")),
+            "{}",
+            ended.why()
+        );
+    }
+    fs::write(&manifest, text.replace("\"offset\": 0", "\"offset\": 1")).unwrap();
+    let ended = merge(&all, 8);
+    ended.failed(65, "listing");
+    assert_text(
+        &ended.why(),
+        "expected shard 3 to begin at input …",
+        "bounds",
+    );
+    fs::write(&manifest, &text).unwrap();
+    merge(&[&all[..], &["out/whole"]].concat(), 8).failed(65, "listing");
+    let partial = place.path("out/b/shard-00003-of-00008/partial.ndjson.gz");
+    let bytes = fs::read(&partial).unwrap();
+    for (name, altered) in [
+        ("shorter", bytes[1..].to_vec()),
+        ("other bytes", gzip(b"{}\n")),
+        ("the same size", {
+            let mut altered = bytes.clone();
+            altered[10] ^= 1;
+            altered
+        }),
+    ] {
+        fs::write(&partial, altered).unwrap();
+        let ended = merge(&all, 8);
+        ended.failed(65, "reading");
+        assert!(
+            ended.uri().ends_with("partial.ndjson.gz"),
+            "{name}: {}",
+            ended.why()
+        );
+    }
+    fs::remove_file(&partial).unwrap();
+    merge(&all, 8).failed(65, "reading");
+    fs::write(&partial, &bytes).unwrap();
+    assert_eq!(merge(&all, 8).rollup(), whole.rollup());
+}
+
+#[test]
+fn f128_a_shard_that_listed_something_else() {
+    let place = Place::new("shards-listings");
+    let mut dice = Dice(19);
+    for number in 0..8 {
+        place.put(&format!("in/{number}"), records(&mut dice, 20));
+    }
+    let job = job(
+        &place,
+        "in/",
+        "SELECT k, count(*) AS c FROM input GROUP BY k",
+    );
+    run_shards(&job.clone().named("a"), 4, &[2]);
+    let before = fs::read(place.path("in/0")).unwrap();
+    let mut merges = 0;
+    let mut differs = |run: &str, what: &[&str]| {
+        job.clone().named(run).shard(2, 4).run();
+        merges += 1;
+        let merge = Job::merge(&place, &["out/a", &format!("out/{run}")], 4);
+        let ended = merge.named(&format!("merge-{merges}")).run();
+        ended.failed(65, "listing");
+        let why = ended.why();
+        assert!(
+            why.contains(&format!(
+                "{run}/shard-00002-of-00004/manifest.json): another listing"
+            )),
+            "{why}"
+        );
+        what.iter()
+            .for_each(|what| assert!(why.contains(what), "{why}"));
+    };
+    // Another object before it moves the parts.
+    place.put("in/00", records(&mut dice, 30));
+    differs(
+        "b",
+        &["/in/3 (shards 2 and 1): number 4 of its inputs, not 3"],
+    );
+    fs::remove_file(place.path("in/00")).unwrap();
+    // One that only another shard reads: nobody can say which.
+    place.put("in/0", [&before[..], b"\n"].concat());
+    differs("c", &["no input that two of them read differs"]);
 }
