@@ -93,7 +93,7 @@ pub(super) fn read(given: &mut Given<'_>, raw: &Raw, mode: Mode) -> Option<Confi
     {
         refuse_two_captures(given, uris);
     }
-    if windowing.is_some() && given.is_set(&known::SHARD) {
+    if mode == Mode::Batch && windowing.is_some() && given.is_set(&known::SHARD) {
         given.refuse(&known::SHARD, shard_of_windows());
     }
     let families = uses.families(given);
