@@ -214,21 +214,25 @@ mod tests {
     fn what_a_span_has_of_each_input() {
         let at = |input, offset| Place { input, offset };
         for (name, from, to, inputs, parts) in [
-            ("whole", at(0, 0), at(2, 0), 0..2, vec![0..10, 0..10]),
+            ("whole", at(0, 0), at(2, 0), 0..2, vec![(0, 10), (0, 10)]),
             ("nothing", at(1, 3), at(1, 3), 1..1, vec![]),
-            ("within one", at(1, 3), at(1, 7), 1..2, vec![3..7]),
+            ("within one", at(1, 3), at(1, 7), 1..2, vec![(3, 7)]),
             (
                 "cut ends",
                 at(0, 3),
                 at(2, 7),
                 0..3,
-                vec![3..10, 0..10, 0..7],
+                vec![(3, 10), (0, 10), (0, 7)],
             ),
-            ("to an end", at(0, 3), at(1, 0), 0..1, vec![3..10]),
+            ("to an end", at(0, 3), at(1, 0), 0..1, vec![(3, 10)]),
         ] {
             let span = Span { from, to };
             assert_eq!(span.inputs(), inputs, "{name}");
-            let found: Vec<_> = inputs.map(|number| span.part(number, 10)).collect();
+            let part = |number| {
+                let Range { start, end } = span.part(number, 10);
+                (start, end)
+            };
+            let found: Vec<_> = inputs.map(part).collect();
             assert_eq!(found, parts, "{name}");
         }
     }
