@@ -43,32 +43,37 @@ fn listed(store: Arc<dyn Readable>) -> Inputs {
 
 /// Reads everything, `piece` bytes at a time; what came before an error comes with it.
 fn read(inputs: &Inputs, fetchers: usize, piece: usize, stop: &Stop) -> (Vec<u8>, Result<()>) {
+    read_span(inputs, Span::whole(inputs.len()), fetchers, piece, stop)
+}
+
+/// The same of a part.
+fn read_span(
+    inputs: &Inputs,
+    span: Span,
+    fetchers: usize,
+    piece: usize,
+    stop: &Stop,
+) -> (Vec<u8>, Result<()>) {
     let mut all = Vec::new();
-    let outcome = with_segments(
-        SEGMENT,
-        inputs,
-        Span::whole(inputs.len()),
-        fetchers,
-        stop,
-        |source| {
-            for (number, input) in inputs.iter().enumerate() {
-                let mut opened = source.open(number)?;
-                if fetchers > 0 {
-                    let version = format!("version of {}", input.entry.key);
-                    assert_eq!(opened.version_id, Some(version));
-                }
-                let mut room = vec![0; piece];
-                loop {
-                    let read = opened.reader.read(&mut room);
-                    match read.map_err(|cause| lifted(cause, &input.uri()))? {
-                        0 => break,
-                        count => all.extend(&room[..count]),
-                    }
+    let outcome = with_segments(SEGMENT, inputs, span, fetchers, stop, |source| {
+        for number in span.inputs() {
+            let input = inputs.get(number).unwrap();
+            let mut opened = source.open(number)?;
+            if fetchers > 0 {
+                let version = format!("version of {}", input.entry.key);
+                assert_eq!(opened.version_id, Some(version));
+            }
+            let mut room = vec![0; piece];
+            loop {
+                let read = opened.reader.read(&mut room);
+                match read.map_err(|cause| lifted(cause, &input.uri()))? {
+                    0 => break,
+                    count => all.extend(&room[..count]),
                 }
             }
-            Ok(())
-        },
-    );
+        }
+        Ok(())
+    });
     (all, outcome)
 }
 
@@ -98,6 +103,35 @@ fn the_bytes_are_those_of_reading_one_after_the_other() {
             };
             assert_eq!(asked, want, "requests for {sizes:?} {fetchers}");
         }
+    }
+}
+
+#[test]
+fn parts_of_the_inputs_put_together_are_all_of_them() {
+    let sizes = [3 * SEGMENT, 0, 7, SEGMENT + 1, 0, 40];
+    let (fake, all) = fake(&sizes, Vec::new());
+    let inputs = listed(fake);
+    let bytes = |number: usize| inputs.get(number).map(|input| input.entry.bytes);
+    // Every place, and the same place twice: a part of nothing.
+    let places = (0..=sizes.len()).flat_map(|input| {
+        let offsets = 0..bytes(input).unwrap_or(1).max(1);
+        offsets.map(move |offset| Place { input, offset })
+    });
+    let places: Vec<_> = places.collect();
+    for (fetchers, step) in [(0, 1), (0, 5), (1, 3), (3, 7), (16, 11)] {
+        let mut found = Vec::new();
+        let starts: Vec<_> = places.iter().copied().step_by(step).collect();
+        let ends = starts
+            .iter()
+            .skip(1)
+            .chain(places.last())
+            .chain(places.last());
+        for (&from, &to) in starts.iter().zip(ends) {
+            let (part, outcome) = read_span(&inputs, Span { from, to }, fetchers, 64, &stop());
+            assert!(outcome.is_ok(), "{from:?} {to:?} {fetchers}");
+            found.extend(part);
+        }
+        assert_eq!(found, all, "{fetchers} {step}");
     }
 }
 
