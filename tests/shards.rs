@@ -458,3 +458,66 @@ fn f128_a_shard_that_listed_something_else() {
     place.put("in/0", [&before[..], b"\n"].concat());
     differs("c", &["no input that two of them read differs"]);
 }
+
+#[test]
+fn f109_every_kind_of_input_is_shared_out() {
+    let place = Place::new("shards-inputs");
+    let mut dice = Dice(23);
+    let counts: &[u32] = if is_full() { &[1, 2, 3, 8, 16] } else { &[4] };
+    let sums = "SELECT i % 7 AS m, sum(i) AS s, first(i) AS f, arg_max(i, i % 3) AS a, last(i) AS l FROM input GROUP BY m";
+    for range in [
+        "-5..30000",
+        "5..5",
+        "0..3",
+        "-9223372036854775808..-9223372036854775800",
+    ] {
+        same(&place, range, &Job::range(&place, range, sums), counts);
+    }
+    let rows = Job::range(
+        &place,
+        "-20000..20000",
+        "SELECT i, i * 2 AS d FROM input WHERE i % 999 = 0",
+    );
+    same(&place, "rows of a range", &rows, counts);
+
+    for number in 0..7 {
+        let mut csv = "n,t,extra\n".to_owned();
+        let mut documents = String::new();
+        let mut captured = String::new();
+        for line in 0..dice.below(6) {
+            let n = dice.below(9);
+            writeln!(csv, "{n},\"a \"\"quoted\"\"\n{line}\",x").unwrap();
+            let comma = if line == 0 { "" } else { "," };
+            write!(documents, "{comma}{{\"n\":{n},\"t\":\"é{line}\"}}").unwrap();
+        }
+        // One capture of several parts: numbers rise through all of them.
+        for line in 1..=5 {
+            let n = number * 5 + line;
+            writeln!(captured, r#"{{"n":{n},"received_at":"2026-01-31T23:59:00.{n:06}Z","feed":{},"connection":0,"message":{{"n":{line},"t":"m"}}}}"#, n % 2).unwrap();
+        }
+        if number == 3 {
+            csv = String::new();
+        }
+        place.put(&format!("csv/{number}"), csv);
+        place.put(
+            &format!("json/{number}"),
+            format!("{{\"data\":[{documents}]}}"),
+        );
+        place.put(&format!("capture/part-{number}"), captured);
+    }
+    let query = "SELECT n, count(*) AS c, first(t) AS f, last(t) AS l, quantile_disc(t, 0.5) AS q FROM input GROUP BY n";
+    let columns = "n BIGINT, t VARCHAR";
+    let csv = Job::csv(&place, "csv/", columns, query);
+    same(&place, "csv", &csv, counts);
+    let json = Job::ndjson(&place, "json/", columns, query);
+    same(
+        &place,
+        "json",
+        &json.with("INPUT_FORMAT", "json").with("RECORDS", "data[*]"),
+        counts,
+    );
+    let capture = "n BIGINT, t VARCHAR, at TIMESTAMP FROM @received_at, feed BIGINT FROM @feed, o VARCHAR FROM @object";
+    let query = "SELECT feed, max(at) AS at, sum(n) AS s, last(o) AS o FROM input GROUP BY feed";
+    let capture = Job::ndjson(&place, "capture/", capture, query).with("INPUT_FORMAT", "capture");
+    same(&place, "capture", &capture, counts);
+}
