@@ -17,7 +17,7 @@ use std::fs;
 use serde_json::Value;
 
 use common::Dice;
-use common::ended::{Ended, assert_text};
+use common::ended::{Ended, assert_text, names};
 use common::job::Job;
 use common::place::{Place, gzip};
 
@@ -380,6 +380,31 @@ fn f109_shards_that_are_missing_doubled_or_disagree() {
             ended.why()
         );
     }
+    fs::write(&manifest, &text).unwrap();
+    // All of them by another windrow, which would not have written the same bytes.
+    let manifests = |run: &str| {
+        let shards = names(&place.path(run)).into_iter();
+        let shards = shards.map(|shard| place.path(&format!("{run}/{shard}/manifest.json")));
+        shards
+            .filter(|manifest| manifest.exists())
+            .collect::<Vec<_>>()
+    };
+    let every = ["out/a", "out/b", "out/c"].map(manifests).concat();
+    let rewrite = |from: &str, to: &str| {
+        for manifest in &every {
+            let text = fs::read_to_string(manifest).unwrap();
+            assert!(text.contains(from));
+            fs::write(manifest, text.replace(from, to)).unwrap();
+        }
+    };
+    let this = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
+    let other = "\"version\": \"0.0.9\"";
+    rewrite(&this, other);
+    let ended = merge(&all, 8);
+    ended.failed(65, "listing");
+    assert_text(&ended.why(), "expected shards of windrow …", "version");
+    rewrite(other, &this);
+    merge(&["out/nothing"], 8).failed(66, "listing");
     fs::write(&manifest, text.replace("\"offset\": 0", "\"offset\": 1")).unwrap();
     let ended = merge(&all, 8);
     ended.failed(65, "listing");
@@ -520,4 +545,55 @@ fn f109_every_kind_of_input_is_shared_out() {
     let query = "SELECT feed, max(at) AS at, sum(n) AS s, last(o) AS o FROM input GROUP BY feed";
     let capture = Job::ndjson(&place, "capture/", capture, query).with("INPUT_FORMAT", "capture");
     same(&place, "capture", &capture, counts);
+}
+
+#[test]
+fn f076_what_the_whole_would_drop_fails_no_shard() {
+    let place = Place::new("shards-guards");
+    // In the first shard 7 is among the first rows, and a group has one record; in the whole neither is so.
+    for (name, query) in [
+        (
+            "rows past LIMIT",
+            "SELECT 1 / (i - 7) AS x FROM input ORDER BY i DESC LIMIT 2",
+        ),
+        (
+            "groups that HAVING keeps",
+            "SELECT i // 8 AS k, 1 / (count(*) - 4) AS x FROM input GROUP BY k HAVING count(*) > 4",
+        ),
+        (
+            "groups past LIMIT",
+            "SELECT i AS k, 1 / (i - 7) AS x FROM input GROUP BY k ORDER BY k DESC LIMIT 2",
+        ),
+    ] {
+        same(&place, name, &Job::range(&place, "0..16", query), &[4]);
+    }
+    // What fails the whole fails the merge, with the same words.
+    for (name, query) in [
+        (
+            "f075 a sum past its type",
+            "SELECT sum(i + 100000000000000000000000000000000000000) AS s FROM input",
+        ),
+        (
+            "division by zero",
+            "SELECT i % 2 AS k, 1 / (count(*) - 8) AS x FROM input GROUP BY k",
+        ),
+    ] {
+        let job = Job::range(&place, "0..16", query);
+        let whole = job
+            .clone()
+            .named(&format!("whole {name}").replace(' ', "-"))
+            .run();
+        let run = format!("shards {name}").replace(' ', "-");
+        run_shards(&job.clone().named(&run), 16, &[]);
+        let merge = Job::merge(&place, &[&format!("out/{run}")], 16);
+        let merged = merge
+            .named(&format!("merged {name}").replace(' ', "-"))
+            .run();
+        merged.failed(65, "grouping");
+        assert_eq!(
+            (whole.why(), whole.advice()),
+            (merged.why(), merged.advice()),
+            "{name}"
+        );
+    }
 }
