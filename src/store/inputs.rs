@@ -128,6 +128,26 @@ impl Inputs {
         Self::list_within(LISTED_OBJECTS, named, budget, stop)
     }
 
+    /// Objects that were listed before, in this order.
+    ///
+    /// # Errors
+    /// 65 past the limit of state.
+    pub fn of_entries(
+        listed: impl IntoIterator<Item = (Arc<dyn Readable>, Entry)>,
+        budget: &Arc<Budget>,
+    ) -> Result<Self> {
+        let mut inputs = Self {
+            elements: Vec::new(),
+            entries: Charged::new(budget),
+            texts: Charge::new(budget),
+        };
+        for (store, entry) in listed {
+            inputs.push(entry)?;
+            inputs.elements.push((store, inputs.entries.len()));
+        }
+        Ok(inputs)
+    }
+
     /// None at all, such as of a range.
     #[must_use]
     pub fn none() -> Self {

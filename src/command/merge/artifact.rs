@@ -2,17 +2,29 @@
 //! fails.
 
 use std::io::{self, BufRead, BufReader, Read};
+use std::sync::Arc;
 
 use super::documents::Shard;
+use crate::budget::Budget;
 use crate::digest::Sha256;
 use crate::error::{Error, Kind, Result};
 use crate::gzip;
 use crate::manifest::Receipt;
+use crate::source::{self, Span};
 use crate::stop::Stop;
-use crate::store::lifted;
+use crate::store::inputs::Inputs;
+use crate::store::{Readable, lifted};
 
 /// Longest line of inputs.ndjson.gz and rejected.ndjson: 64 KiB of a record with every byte escaped, a key, a reason.
 const LINE_BYTES: u64 = 1 << 20;
+
+/// How artifacts are read.
+pub(super) struct Reading<'a> {
+    /// Threads that fetch ahead.
+    pub(super) fetchers: usize,
+    pub(super) budget: &'a Arc<Budget>,
+    pub(super) stop: &'a Stop,
+}
 
 /// The content of an artifact, decompressed where it is.
 pub(super) struct Artifact<'a> {
@@ -22,38 +34,62 @@ pub(super) struct Artifact<'a> {
 
 /// Its stored bytes.
 struct Stored<'a> {
-    reader: Box<dyn Read + Send>,
+    reader: Box<dyn Read + 'a>,
     receipt: &'a Receipt,
     hash: Option<Sha256>,
     uri: String,
 }
 
-impl<'a> Artifact<'a> {
-    /// Opens the artifact `name` of `shard`; `None` where its manifest names none.
+impl Reading<'_> {
+    /// Hands the artifact `name` of each of `shards` that has one to `take`, in their order, fetched ahead.
     ///
     /// # Errors
-    /// 65 where it is not there, or has another size; the store's own.
-    pub(super) fn open(shard: &'a Shard, name: &str, stop: &Stop) -> Result<Option<Self>> {
-        let Some(receipt) = shard.artifact(name) else {
-            return Ok(None);
-        };
-        let (key, uri) = (shard.key(name), shard.uri(name));
-        let opened = shard.store.open(&key, None, stop)?;
-        let opened = opened.ok_or_else(|| differs(receipt, "nothing", &uri))?;
-        if opened.bytes != receipt.bytes {
-            return Err(differs(receipt, &format!("{} bytes", opened.bytes), &uri));
+    /// 65 where one is not there, or has another size; those of `take`; the stores' own.
+    pub(super) fn each<'s>(
+        &self,
+        shards: impl Iterator<Item = &'s Shard>,
+        name: &str,
+        mut take: impl FnMut(&'s Shard, Artifact<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let (mut named, mut listed) = (Vec::new(), Vec::new());
+        for shard in shards {
+            let Some(receipt) = shard.artifact(name) else {
+                continue;
+            };
+            let uri = shard.uri(name);
+            let entry = shard.entry(name);
+            let entry = entry.ok_or_else(|| differs(receipt, "nothing", &uri))?;
+            if entry.bytes != receipt.bytes {
+                return Err(differs(receipt, &format!("{} bytes", entry.bytes), &uri));
+            }
+            listed.push((shard.store.clone() as Arc<dyn Readable>, entry.clone()));
+            named.push((shard, receipt, uri));
         }
-        let stored = Box::new(Stored {
-            reader: opened.reader,
-            receipt,
-            hash: Some(Sha256::new()),
-            uri: uri.clone(),
-        });
-        let (content, _) = gzip::content(stored).map_err(|cause| lifted(cause, &uri))?;
-        Ok(Some(Self {
+        let inputs = Inputs::of_entries(listed, self.budget)?;
+        let span = Span::whole(inputs.len());
+        source::with(&inputs, span, self.fetchers, self.stop, |source| {
+            for (number, (shard, receipt, uri)) in named.into_iter().enumerate() {
+                self.stop.check()?;
+                let stored = Stored {
+                    reader: source.open(number)?.reader,
+                    receipt,
+                    hash: Some(Sha256::new()),
+                    uri: uri.clone(),
+                };
+                take(shard, Artifact::of(stored, uri)?)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl<'a> Artifact<'a> {
+    fn of(stored: Stored<'a>, uri: String) -> Result<Self> {
+        let (content, _) = gzip::content(Box::new(stored)).map_err(|cause| lifted(cause, &uri))?;
+        Ok(Self {
             uri,
             content: BufReader::new(content),
-        }))
+        })
     }
 
     /// Reads the next bytes of the content; 0 at its end.

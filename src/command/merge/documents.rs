@@ -2,11 +2,13 @@
 //! (SPEC 7, "Shards").
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::artifact::Reading;
 use super::listings;
 use crate::command::stores::Stores;
 use crate::config::merge::Merge;
@@ -17,11 +19,12 @@ use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::limits::MANIFEST_BYTES;
 use crate::manifest::{
-    self, Bound, FAILURE, Identity, Inputs, MANIFEST, Mode, PARTIAL, Receipt, Records, STARTED,
+    self, Bound, FAILURE, Identity, MANIFEST, Mode, PARTIAL, Receipt, Records, STARTED,
 };
 use crate::s3::Side;
-use crate::stop::Stop;
-use crate::store::{Pattern, Store};
+use crate::source::{self, Span};
+use crate::store::inputs::Inputs;
+use crate::store::{Entry, Pattern, Readable, Store, lifted};
 
 /// What of the configuration must be equal in all shards.
 const EQUAL: [&str; 9] = [
@@ -51,8 +54,10 @@ pub(super) struct Shard {
     pub(super) store: Arc<dyn Store>,
     /// What its keys start with.
     prefix: String,
+    /// What is there.
+    entries: Vec<Entry>,
     pub(super) part: manifest::Shard,
-    pub(super) inputs: Inputs,
+    pub(super) inputs: manifest::Inputs,
     pub(super) records: Records,
     artifacts: Vec<Receipt>,
 }
@@ -64,7 +69,7 @@ struct Document {
     identity: Identity,
     config: Map<String, Value>,
     query: String,
-    inputs: Inputs,
+    inputs: manifest::Inputs,
     shard: Option<manifest::Shard>,
     records: Records,
     artifacts: Vec<Receipt>,
@@ -82,6 +87,11 @@ impl Shard {
 
     pub(super) fn artifact(&self, name: &str) -> Option<&Receipt> {
         self.artifacts.iter().find(|artifact| artifact.name == name)
+    }
+
+    pub(super) fn entry(&self, name: &str) -> Option<&Entry> {
+        let key = self.key(name);
+        self.entries.iter().find(|entry| *entry.key == *key)
     }
 
     pub(super) fn partial_bytes(&self) -> u64 {
@@ -127,23 +137,39 @@ impl Found {
 ///
 /// # Errors
 /// 66 where one is not there; 65 where they disagree; the stores' own.
-pub(super) fn find(merge: &Merge, stores: &Stores, stop: &Stop) -> Result<Found> {
+pub(super) fn find(merge: &Merge, stores: &Stores, reading: &Reading<'_>) -> Result<Found> {
     let mut gathered = Gathered::default();
+    let mut places = Vec::new();
     for uri in &merge.shards {
         let store = stores.runs(uri, Side::Input)?;
-        for entry in store.list(&Pattern::below(""), stop)? {
-            stop.check()?;
-            let (prefix, name) = entry.key.rsplit_once('/').unwrap_or(("", &entry.key));
-            match (prefix, name, index_of(prefix)) {
-                ("", MANIFEST, _) | (_, MANIFEST, Some(_)) => {
-                    gathered.take(&store, &entry.key, merge.count, stop)?;
-                }
-                (_, STARTED | FAILURE, Some(index)) => gathered.ended(index, name),
-                _ => {}
+        let mut directories: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
+        for entry in store.list(&Pattern::below(""), reading.stop)? {
+            let (directory, _) = entry.key.rsplit_once('/').unwrap_or_default();
+            let listed = directories.entry(directory.to_owned());
+            listed.or_default().push(entry);
+        }
+        for (directory, entries) in directories {
+            let index = index_of(&directory);
+            let prefix = match directory.as_str() {
+                "" => directory,
+                _ => format!("{directory}/"),
+            };
+            let has = |name: &str| {
+                entries
+                    .iter()
+                    .any(|entry| *entry.key == format!("{prefix}{name}"))
+            };
+            match index {
+                _ if !prefix.is_empty() && index.is_none() => {}
+                _ if has(MANIFEST) => places.push((Arc::clone(&store), prefix, entries)),
+                Some(index) if has(FAILURE) => gathered.ended(index, "failed"),
+                Some(index) if has(STARTED) => gathered.ended(index, "works, or was killed"),
+                Some(_) | None => {}
             }
         }
     }
-    gathered.finish(merge.count, stop)
+    gathered.read(places, merge.count, reading)?;
+    gathered.finish(merge.count, reading)
 }
 
 /// The index of a shard whose directory has this name.
@@ -152,6 +178,9 @@ fn index_of(directory: &str) -> Option<u32> {
     count.parse::<u32>().ok()?;
     index.parse().ok()
 }
+
+/// A directory with a manifest, and what is in it.
+type Place = (Arc<dyn Store>, String, Vec<Entry>);
 
 /// What was found so far.
 #[derive(Default)]
@@ -167,18 +196,39 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn take(&mut self, store: &Arc<dyn Store>, key: &str, count: u32, stop: &Stop) -> Result<()> {
-        let uri = store.uri(key);
-        let Some(opened) = store.open(key, None, stop)? else {
-            return Ok(());
-        };
-        let bytes = opened.read_small(&uri, MANIFEST_BYTES)?;
+    /// Reads the manifests at `places`, fetched ahead.
+    fn read(&mut self, places: Vec<Place>, count: u32, reading: &Reading<'_>) -> Result<()> {
+        let listed = places.iter().filter_map(|(store, prefix, entries)| {
+            let key = format!("{prefix}{MANIFEST}");
+            let entry = entries.iter().find(|entry| *entry.key == *key)?;
+            Some((Arc::clone(store) as Arc<dyn Readable>, entry.clone()))
+        });
+        let inputs = Inputs::of_entries(listed, reading.budget)?;
+        let span = Span::whole(inputs.len());
+        source::with(&inputs, span, reading.fetchers, reading.stop, |source| {
+            for (number, place) in places.into_iter().enumerate() {
+                reading.stop.check()?;
+                let uri = place.0.uri(&format!("{}{MANIFEST}", place.1));
+                let opened = source.open(number)?;
+                let mut bytes = Vec::new();
+                let most = u64::try_from(MANIFEST_BYTES).unwrap_or(u64::MAX);
+                let mut document = opened.reader.take(most);
+                let read = document.read_to_end(&mut bytes);
+                read.map_err(|cause| lifted(cause, &uri))?;
+                self.take(place, &bytes, &uri, count)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn take(&mut self, place: Place, bytes: &[u8], uri: &str, count: u32) -> Result<()> {
+        let (store, prefix, entries) = place;
         let refused = |expected: &str, found: String| {
             let advice =
                 "name runs of `windrow batch` with WINDROW_SHARD in INPUT, and nothing else";
-            Error::new(Kind::Data, "merging", expected, found, advice).at_uri(&uri)
+            Error::new(Kind::Data, "merging", expected, found, advice).at_uri(uri)
         };
-        let document: Document = serde_json::from_slice(&bytes)
+        let document: Document = serde_json::from_slice(bytes)
             .map_err(|cause| refused("a manifest of a shard", cause.to_string()))?;
         let Some(part) = document.shard else {
             return Err(refused(
@@ -191,8 +241,9 @@ impl Gathered {
             return Err(refused(&format!("a shard of {count} (SHARDS)"), found));
         }
         let shard = Shard {
-            store: Arc::clone(store),
-            prefix: key.strip_suffix(MANIFEST).unwrap_or_default().to_owned(),
+            store,
+            prefix,
+            entries,
             part,
             inputs: document.inputs,
             records: document.records,
@@ -222,14 +273,11 @@ impl Gathered {
         }
     }
 
-    fn ended(&mut self, index: u32, name: &str) {
-        let known = self.others.entry(index).or_insert("works, or was killed");
-        if name == FAILURE {
-            *known = "failed";
-        }
+    fn ended(&mut self, index: u32, how: &'static str) {
+        self.others.entry(index).or_insert(how);
     }
 
-    fn finish(self, count: u32, stop: &Stop) -> Result<Found> {
+    fn finish(self, count: u32, reading: &Reading<'_>) -> Result<Found> {
         let missing = (0..count).filter(|index| !self.shards.contains_key(index));
         let missing: Vec<_> = missing
             .map(|index| match self.others.get(&index) {
@@ -254,7 +302,7 @@ impl Gathered {
                 found.extend(listings::differences(
                     &shards,
                     first.inputs.listing_sha256,
-                    stop,
+                    reading,
                 )?);
             }
             let advice = "run those that differ again, over the same input and by the same windrow";

@@ -1,9 +1,11 @@
 //! rejected.ndjson and inputs.ndjson.gz of the shards, put together as one worker writes them. An object that was cut
 //! between shards has its records counted through.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
-use super::artifact::{Artifact, malformed};
+use super::artifact::{Reading, malformed};
 use super::documents::{Found, Shard};
 use crate::command::faults::bad_record;
 use crate::command::outputs::Outputs;
@@ -12,7 +14,6 @@ use crate::config::values::OnBadRecord;
 use crate::error::{Error, Place, Result};
 use crate::log::Log;
 use crate::manifest::{INPUTS, InputLine, REJECTED};
-use crate::stop::Stop;
 
 /// The beginning of a line of rejected.ndjson, and what else an error needs of it.
 #[derive(Deserialize)]
@@ -24,28 +25,28 @@ struct Rejected {
     reason: String,
 }
 
-/// Shows every input of a shard with its number in the listing.
+/// Shows every input of `shards`, with its shard and its number in the listing.
 ///
 /// # Errors
-/// 65 where the artifact is not what a shard writes; those of `show`.
-pub(super) fn inputs_of(
-    shard: &Shard,
-    stop: &Stop,
-    show: &mut dyn FnMut(u64, &InputLine) -> Result<()>,
+/// 65 where an artifact is not what a shard writes; those of `show`.
+pub(super) fn inputs_of<'s>(
+    shards: impl Iterator<Item = &'s Shard>,
+    reading: &Reading<'_>,
+    show: &mut dyn FnMut(&'s Shard, u64, &InputLine) -> Result<()>,
 ) -> Result<()> {
-    let Some(mut artifact) = Artifact::open(shard, INPUTS, stop)? else {
-        return Err(malformed(INPUTS, "none", &shard.uri(INPUTS)));
-    };
     let mut text = Vec::new();
-    let mut number = shard.part.began.input;
-    while artifact.line(&mut text)? {
-        stop.check()?;
-        let line: InputLine = serde_json::from_slice(&text)
-            .map_err(|cause| malformed("a line of an input", &cause.to_string(), &artifact.uri))?;
-        show(number, &line)?;
-        number = number.saturating_add(1);
-    }
-    Ok(())
+    reading.each(shards, INPUTS, |shard, mut artifact| {
+        let mut number = shard.part.began.input;
+        while artifact.line(&mut text)? {
+            reading.stop.check()?;
+            let line: InputLine = serde_json::from_slice(&text).map_err(|cause| {
+                malformed("a line of an input", &cause.to_string(), &artifact.uri)
+            })?;
+            show(shard, number, &line)?;
+            number = number.saturating_add(1);
+        }
+        Ok(())
+    })
 }
 
 /// Shows every input of all shards, one that was cut once.
@@ -54,12 +55,14 @@ pub(super) fn inputs_of(
 /// As [`inputs_of`].
 pub(super) fn inputs(
     found: &Found,
-    stop: &Stop,
+    reading: &Reading<'_>,
     show: &mut dyn FnMut(&InputLine) -> Result<()>,
 ) -> Result<()> {
     let mut last: Option<(u64, InputLine)> = None;
-    for shard in &found.shards {
-        inputs_of(shard, stop, &mut |number, line| match &mut last {
+    inputs_of(
+        found.shards.iter(),
+        reading,
+        &mut |_, number, line| match &mut last {
             Some((before, whole)) if *before == number => {
                 whole.records = whole.records.saturating_add(line.records);
                 Ok(())
@@ -68,8 +71,8 @@ pub(super) fn inputs(
                 Some((_, whole)) => show(&whole),
                 None => Ok(()),
             },
-        })?;
-    }
+        },
+    )?;
     match last {
         Some((_, whole)) => show(&whole),
         None => Ok(()),
@@ -81,23 +84,24 @@ pub(super) fn inputs(
 /// # Errors
 /// 65 for the first record in input order past what ON_BAD_RECORD allows over all shards, and where an artifact is not
 /// what a shard writes; those of the artifacts.
-pub(super) fn rejected(found: &Found, outputs: &mut Outputs, log: &Log, stop: &Stop) -> Result<()> {
+pub(super) fn rejected(
+    found: &Found,
+    outputs: &mut Outputs,
+    log: &Log,
+    reading: &Reading<'_>,
+) -> Result<()> {
     let allowed = match found.on_bad_record() {
         OnBadRecord::Fail => 0,
         OnBadRecord::Reject { limit } => limit,
     };
+    let cuts = cuts(found, reading)?;
     let (mut text, mut rejected) = (Vec::new(), 0_u64);
-    let mut counted = Counted::default();
-    for shard in &found.shards {
-        let cut = counted.before(shard, stop)?;
-        let Some(mut artifact) = Artifact::open(shard, REJECTED, stop)? else {
-            continue;
-        };
+    reading.each(found.shards.iter(), REJECTED, |shard, mut artifact| {
         while artifact.line(&mut text)? {
-            stop.check()?;
+            reading.stop.check()?;
             let mut line: Rejected = serde_json::from_slice(&text)
                 .map_err(|cause| no_rejected(&cause.to_string(), &artifact.uri))?;
-            if let Some((object, before)) = &cut
+            if let Some((object, before)) = cuts.get(&shard.part.i)
                 && line.object == *object
             {
                 text = line
@@ -113,8 +117,33 @@ pub(super) fn rejected(found: &Found, outputs: &mut Outputs, log: &Log, stop: &S
             outputs.rejected(&text)?;
             rejected = rejected.saturating_add(1);
         }
+        Ok(())
+    })
+}
+
+/// For each shard that begins within an input: that input, and how many of its records the shards before read. Only where
+/// that shows, lists are read.
+fn cuts(found: &Found, reading: &Reading<'_>) -> Result<BTreeMap<u32, (String, u64)>> {
+    let mut cuts = BTreeMap::new();
+    let is_cut = |shard: &&Shard| shard.part.began.offset > 0 || shard.part.ended.offset > 0;
+    let rejected = |shard: &Shard| shard.records.rejected > 0;
+    if !found.shards.iter().any(rejected) {
+        return Ok(cuts);
     }
-    Ok(())
+    let (mut input, mut records) = (0, 0_u64);
+    let shards = found.shards.iter().filter(is_cut);
+    inputs_of(shards, reading, &mut |shard, number, line| {
+        if input != number {
+            (input, records) = (number, 0);
+        }
+        let began = shard.part.began;
+        if number == began.input && began.offset > 0 {
+            cuts.insert(shard.part.i, (line.uri.clone(), records));
+        }
+        records = records.saturating_add(line.records);
+        Ok(())
+    })?;
+    Ok(cuts)
 }
 
 fn no_rejected(found: &str, uri: &str) -> Error {
@@ -151,35 +180,5 @@ impl Rejected {
             .unwrap_or(&self.reason);
         let (expected, found) = reason.split_once(", found ").unwrap_or((reason, ""));
         bad_record(expected, found, on_bad_record, self.place())
-    }
-}
-
-/// The records of the input that is cut, in the shards so far.
-#[derive(Default)]
-struct Counted {
-    input: u64,
-    records: u64,
-}
-
-impl Counted {
-    /// The first input of `shard` where it is cut, and how many of its records the shards before read. Only where an
-    /// input is cut, lists are read.
-    fn before(&mut self, shard: &Shard, stop: &Stop) -> Result<Option<(String, u64)>> {
-        let (began, ended) = (shard.part.began, shard.part.ended);
-        if began.offset == 0 && ended.offset == 0 {
-            return Ok(None);
-        }
-        let mut cut = None;
-        inputs_of(shard, stop, &mut |number, line| {
-            if self.input != number {
-                (self.input, self.records) = (number, 0);
-            }
-            if number == began.input && began.offset > 0 {
-                cut = Some((line.uri.clone(), self.records));
-            }
-            self.records = self.records.saturating_add(line.records);
-            Ok(())
-        })?;
-        Ok(cut)
     }
 }

@@ -3,51 +3,53 @@
 
 use std::collections::BTreeMap;
 
+use super::artifact::Reading;
 use super::documents::{NAMED, Shard};
 use super::lines;
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::stop::Stop;
 
-/// Inputs of one shard that are compared; more would only lengthen an error.
+/// Inputs that are compared; more would only lengthen an error.
 const COMPARED: usize = 100_000;
 
-/// What can be said of the listings that are not `listing`: inputs that another shard has under the same number or URI.
-pub(super) fn differences(shards: &[Shard], listing: Digest, stop: &Stop) -> Result<Vec<String>> {
-    let mut found = Vec::new();
+/// What can be said of the listings that are not `listing`: inputs that another shard has under another number, or in
+/// another state.
+pub(super) fn differences(
+    shards: &[Shard],
+    listing: Digest,
+    reading: &Reading<'_>,
+) -> Result<Vec<String>> {
+    let mut known = BTreeMap::new();
     let is_other = |shard: &&Shard| shard.inputs.listing_sha256 != listing;
-    for shard in shards.iter().filter(is_other) {
-        let mut by_uri = BTreeMap::new();
-        lines::inputs_of(shard, stop, &mut |number, line| {
-            if by_uri.len() < COMPARED {
-                by_uri.insert(line.uri.clone(), (number, line.etag.clone(), line.bytes));
-            }
-            Ok(())
-        })?;
-        for other in shards.iter().filter(|other| !is_other(other)) {
-            lines::inputs_of(other, stop, &mut |number, line| {
-                let of_shard = by_uri.get(&line.uri);
-                if let Some((here, etag, bytes)) = of_shard
-                    && found.len() < NAMED
-                    && (*here != number || *etag != line.etag || *bytes != line.bytes)
-                {
-                    let what = match here == &number {
-                        true => "in another state".to_owned(),
-                        false => format!("number {here} of its inputs, not {number}"),
-                    };
-                    let (uri, other) = (&line.uri, other.part.i);
-                    let index = shard.part.i;
-                    found.push(format!("{uri} (shards {index} and {other}): {what}"));
-                }
-                Ok(())
-            })?;
+    let others = shards.iter().filter(is_other);
+    lines::inputs_of(others, reading, &mut |shard, number, line| {
+        if known.len() < COMPARED {
+            let state = (line.etag.clone(), line.bytes);
+            known.insert(line.uri.clone(), (shard.part.i, number, state));
         }
-    }
+        Ok(())
+    })?;
+    let mut found = Vec::new();
+    let agreeing = shards.iter().filter(|shard| !is_other(shard));
+    lines::inputs_of(agreeing, reading, &mut |shard, number, line| {
+        let Some((other, there, state)) = known.get(&line.uri) else {
+            return Ok(());
+        };
+        let what = match (*there == number, *state == (line.etag.clone(), line.bytes)) {
+            (true, true) => return Ok(()),
+            (true, false) => "in another state".to_owned(),
+            (false, _) => format!("number {there} of its inputs, not {number}"),
+        };
+        if found.len() < NAMED {
+            let (uri, shard) = (&line.uri, shard.part.i);
+            found.push(format!("{uri} (shards {other} and {shard}): {what}"));
+        }
+        Ok(())
+    })?;
     if found.is_empty() {
-        found.push(
-            "no input that two of them read differs: compare the lists of the objects now and then"
-                .to_owned(),
-        );
+        let text =
+            "no input that two of them read differs: compare the lists of the objects now and then";
+        found.push(text.to_owned());
     }
     Ok(found)
 }

@@ -26,10 +26,11 @@ use crate::log::Event;
 use crate::machine::Usage;
 use crate::manifest::{self, EndedBy, Inputs, Manifest, Mode, PARTIAL, Records};
 use crate::rollup::{Loader, Refused, State};
+use crate::source;
 use crate::supervise::{Context, Outcome};
 use crate::task::Task as EcsTask;
 use crate::value::vector::Batch;
-use artifact::Artifact;
+use artifact::{Artifact, Reading};
 use documents::{Found, Shard};
 
 /// Runs a merge to its committed result.
@@ -41,7 +42,8 @@ pub fn run(context: &Context, merge: &Merge) -> Result<Outcome> {
     context.log.name_run(merge.run_id.as_str());
     let stores = Stores::new(context, merge.s3.as_ref(), None)?;
     let ecs = stores.task(context, merge.metadata_uri.as_deref());
-    let budget = budget(memory_limit(context, ecs.as_ref()));
+    let limit_bytes = memory_limit(context, ecs.as_ref());
+    let budget = budget(limit_bytes);
     let claim = claim(context, merge, Mode::Merge, &stores, ecs.as_ref())?;
     let mut tally = Tally {
         phase: "listing",
@@ -55,6 +57,7 @@ pub fn run(context: &Context, merge: &Merge) -> Result<Outcome> {
             ecs,
             claim: &claim,
             budget: &budget,
+            fetchers: source::fetchers(limit_bytes, 1),
         };
         work.run(&mut tally)
     });
@@ -89,12 +92,14 @@ struct Work<'run> {
     ecs: Option<EcsTask>,
     claim: &'run Claim,
     budget: &'run Arc<Budget>,
+    /// Threads that fetch ahead.
+    fetchers: usize,
 }
 
 impl Work<'_> {
     fn run(&self, tally: &mut Tally) -> Result<(Manifest, Committed)> {
-        let stop = &self.context.stop;
-        let found = documents::find(self.merge, self.stores, stop)?;
+        let reading = self.reading();
+        let found = documents::find(self.merge, self.stores, &reading)?;
         self.tell(&found);
         let compiled = found.compile().map_err(|all| problem::report(&all))?;
 
@@ -102,7 +107,7 @@ impl Work<'_> {
         let columns = &compiled.plan.outputs;
         let destination = self.claim.destination();
         let mut outputs = Outputs::create(self.merge.output_format, columns, destination)?;
-        lines::rejected(&found, &mut outputs, &self.context.log, stop)?;
+        lines::rejected(&found, &mut outputs, &self.context.log, &reading)?;
         self.rows(&found, &compiled, &mut outputs, tally)?;
 
         tally.phase = "writing";
@@ -112,7 +117,7 @@ impl Work<'_> {
             listing_sha256: found.listing_sha256,
         };
         let artifacts = outputs.finish_by(|take| {
-            lines::inputs(&found, stop, &mut |line| {
+            lines::inputs(&found, &reading, &mut |line| {
                 inputs.count = inputs.count.saturating_add(1);
                 take(line)
             })
@@ -167,11 +172,11 @@ impl Work<'_> {
                 .map(|one| (one.name.clone(), one.ty))
                 .collect();
             let reader = Reader::new(&fields);
-            for shard in &found.shards {
-                self.one(shard, &reader, |batch, _| outputs.groups(batch))?;
+            return self.partials(found, &mut |shard, artifact| {
+                self.one(shard, artifact, &reader, |batch, _| outputs.groups(batch))?;
                 self.count(shard, found, tally);
-            }
-            return Ok(());
+                Ok(())
+            });
         };
         let columns = plan
             .columns
@@ -181,16 +186,17 @@ impl Work<'_> {
         let layout = state.layout(&types);
         let reader = Reader::new(&layout.fields);
         let lift = |failure| lift_rollup(&found.query, failure);
-        for shard in &found.shards {
+        self.partials(found, &mut |shard, artifact| {
             let mut loader = Loader::new(&mut state, &layout, self.budget);
-            self.one(shard, &reader, |batch, uri| {
+            self.one(shard, artifact, &reader, |batch, uri| {
                 loader.take(batch).map_err(|refused| match refused {
                     Refused::Malformed(expected) => artifact::malformed(expected, "others", uri),
                     Refused::Failure(failure) => lift(failure),
                 })
             })?;
             self.count(shard, found, tally);
-        }
+            Ok(())
+        })?;
         tally.phase = "grouping";
         let mut results = state.finish().map_err(lift)?;
         while let Some(batch) = results
@@ -203,17 +209,40 @@ impl Work<'_> {
         Ok(())
     }
 
+    fn reading(&self) -> Reading<'_> {
+        Reading {
+            fetchers: self.fetchers,
+            budget: self.budget,
+            stop: &self.context.stop,
+        }
+    }
+
+    /// Hands the partial result of every shard to `take`, in the order of the shards.
+    fn partials(
+        &self,
+        found: &Found,
+        take: &mut dyn FnMut(&Shard, Artifact<'_>) -> Result<()>,
+    ) -> Result<()> {
+        if let Some(shard) = found
+            .shards
+            .iter()
+            .find(|one| one.artifact(PARTIAL).is_none())
+        {
+            return Err(artifact::malformed(PARTIAL, "none", &shard.uri(PARTIAL)));
+        }
+        self.reading().each(found.shards.iter(), PARTIAL, take)
+    }
+
     /// Reads the partial result of one shard batch by batch.
     fn one(
         &self,
         shard: &Shard,
+        mut artifact: Artifact<'_>,
         reader: &Reader,
         mut take: impl FnMut(&Batch, &str) -> Result<()>,
     ) -> Result<()> {
         let stop = &self.context.stop;
-        let uri = shard.uri(PARTIAL);
-        let none = || artifact::malformed(PARTIAL, "none", &uri);
-        let mut artifact = Artifact::open(shard, PARTIAL, stop)?.ok_or_else(none)?;
+        let uri = artifact.uri.clone();
         let (mut framer, mut decoder) = (reader.framer(&uri), reader.decoder());
         let (mut batch, mut rejects) = (Batch::default(), Vec::new());
         let mut rows = 0_u64;
