@@ -139,16 +139,16 @@ impl Found {
 /// 66 where one is not there; 65 where they disagree; the stores' own.
 pub(super) fn find(merge: &Merge, stores: &Stores, reading: &Reading<'_>) -> Result<Found> {
     let mut gathered = Gathered::default();
-    let mut places = Vec::new();
+    let mut directories = Vec::new();
     for uri in &merge.shards {
         let store = stores.runs(uri, Side::Input)?;
-        let mut directories: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
+        let mut listed: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
         for entry in store.list(&Pattern::below(""), reading.stop)? {
             let (directory, _) = entry.key.rsplit_once('/').unwrap_or_default();
-            let listed = directories.entry(directory.to_owned());
-            listed.or_default().push(entry);
+            let directory = directory.to_owned();
+            listed.entry(directory).or_default().push(entry);
         }
-        for (directory, entries) in directories {
+        for (directory, entries) in listed {
             let index = index_of(&directory);
             let prefix = match directory.as_str() {
                 "" => directory,
@@ -161,14 +161,18 @@ pub(super) fn find(merge: &Merge, stores: &Stores, reading: &Reading<'_>) -> Res
             };
             match index {
                 _ if !prefix.is_empty() && index.is_none() => {}
-                _ if has(MANIFEST) => places.push((Arc::clone(&store), prefix, entries)),
+                _ if has(MANIFEST) => directories.push(Directory {
+                    store: Arc::clone(&store),
+                    prefix,
+                    entries,
+                }),
                 Some(index) if has(FAILURE) => gathered.ended(index, "failed"),
                 Some(index) if has(STARTED) => gathered.ended(index, "works, or was killed"),
                 Some(_) | None => {}
             }
         }
     }
-    gathered.read(places, merge.count, reading)?;
+    gathered.read(directories, merge.count, reading)?;
     gathered.finish(merge.count, reading)
 }
 
@@ -179,8 +183,14 @@ fn index_of(directory: &str) -> Option<u32> {
     index.parse().ok()
 }
 
-/// A directory with a manifest, and what is in it.
-type Place = (Arc<dyn Store>, String, Vec<Entry>);
+/// A directory with a manifest.
+struct Directory {
+    store: Arc<dyn Store>,
+    /// What its keys start with.
+    prefix: String,
+    /// What is in it.
+    entries: Vec<Entry>,
+}
 
 /// What was found so far.
 #[derive(Default)]
@@ -190,56 +200,58 @@ struct Gathered {
     first: Option<(String, Document)>,
     /// What is known of shards without a manifest.
     others: BTreeMap<u32, &'static str>,
-    /// For each shard that disagrees, in what.
-    disagreeing: Vec<(u32, String)>,
+    /// Each shard that disagrees, and in what.
+    disagreeing: Vec<String>,
     listings_differ: bool,
 }
 
 impl Gathered {
-    /// Reads the manifests at `places`, fetched ahead.
-    fn read(&mut self, places: Vec<Place>, count: u32, reading: &Reading<'_>) -> Result<()> {
-        let listed = places.iter().filter_map(|(store, prefix, entries)| {
-            let key = format!("{prefix}{MANIFEST}");
-            let entry = entries.iter().find(|entry| *entry.key == *key)?;
-            Some((Arc::clone(store) as Arc<dyn Readable>, entry.clone()))
+    /// Reads the manifests of `directories`, fetched ahead.
+    fn read(
+        &mut self,
+        directories: Vec<Directory>,
+        count: u32,
+        reading: &Reading<'_>,
+    ) -> Result<()> {
+        let listed = directories.iter().filter_map(|directory| {
+            let key = format!("{}{MANIFEST}", directory.prefix);
+            let mut entries = directory.entries.iter();
+            let entry = entries.find(|entry| *entry.key == *key)?;
+            Some((
+                Arc::clone(&directory.store) as Arc<dyn Readable>,
+                entry.clone(),
+            ))
         });
         let inputs = Inputs::of_entries(listed, reading.budget)?;
         let span = Span::whole(inputs.len());
         source::with(&inputs, span, reading.fetchers, reading.stop, |source| {
-            for (number, place) in places.into_iter().enumerate() {
+            for (number, directory) in directories.into_iter().enumerate() {
                 reading.stop.check()?;
-                let uri = place.0.uri(&format!("{}{MANIFEST}", place.1));
-                let opened = source.open(number)?;
-                let mut bytes = Vec::new();
+                let uri = directory
+                    .store
+                    .uri(&format!("{}{MANIFEST}", directory.prefix));
                 let most = u64::try_from(MANIFEST_BYTES).unwrap_or(u64::MAX);
-                let mut document = opened.reader.take(most);
-                let read = document.read_to_end(&mut bytes);
+                let mut bytes = Vec::new();
+                let mut limited = source.open(number)?.reader.take(most);
+                let read = limited.read_to_end(&mut bytes);
                 read.map_err(|cause| lifted(cause, &uri))?;
-                self.take(place, &bytes, &uri, count)?;
+                self.take(directory, parsed(&bytes, count, &uri)?)?;
             }
             Ok(())
         })
     }
 
-    fn take(&mut self, place: Place, bytes: &[u8], uri: &str, count: u32) -> Result<()> {
-        let (store, prefix, entries) = place;
-        let refused = |expected: &str, found: String| {
-            let advice =
-                "name runs of `windrow batch` with WINDROW_SHARD in INPUT, and nothing else";
-            Error::new(Kind::Data, "merging", expected, found, advice).at_uri(uri)
-        };
-        let document: Document = serde_json::from_slice(bytes)
-            .map_err(|cause| refused("a manifest of a shard", cause.to_string()))?;
-        let Some(part) = document.shard else {
-            return Err(refused(
-                "a manifest of a shard",
-                "one of a whole run".to_owned(),
-            ));
-        };
-        if part.n != count || part.i >= count {
-            let found = format!("shard {} of {}", part.i, part.n);
-            return Err(refused(&format!("a shard of {count} (SHARDS)"), found));
-        }
+    /// Adds a shard, and compares it with those before.
+    fn take(
+        &mut self,
+        directory: Directory,
+        (part, document): (manifest::Shard, Document),
+    ) -> Result<()> {
+        let Directory {
+            store,
+            prefix,
+            entries,
+        } = directory;
         let shard = Shard {
             store,
             prefix,
@@ -256,14 +268,15 @@ impl Gathered {
                 self.listings_differ |= differs.contains(&LISTING);
                 if !differs.is_empty() {
                     let text = format!("{}: another {}", shard.name(), differs.join(", "));
-                    self.disagreeing.push((part.i, text));
+                    self.disagreeing.push(text);
                 }
             }
         }
         match self.shards.get(&part.i) {
             Some(other) if !shard.is_same(other) => {
                 let found = format!("another than {}", other.uri(MANIFEST));
-                Err(refused("each shard once, or twice the same bytes", found))
+                let expected = "each shard once, or twice the same bytes";
+                Err(no_shard(expected, found, &shard.uri(MANIFEST)))
             }
             Some(_) => Ok(()),
             None => {
@@ -293,11 +306,7 @@ impl Gathered {
         };
         let shards: Vec<Shard> = self.shards.into_values().collect();
         if !self.disagreeing.is_empty() {
-            let mut found: Vec<_> = self
-                .disagreeing
-                .iter()
-                .map(|(_, text)| text.clone())
-                .collect();
+            let mut found = self.disagreeing;
             if self.listings_differ {
                 found.extend(listings::differences(
                     &shards,
@@ -324,6 +333,27 @@ impl Gathered {
             config: first.config,
         })
     }
+}
+
+/// The manifest of a shard of `count`, and which it is.
+fn parsed(bytes: &[u8], count: u32, uri: &str) -> Result<(manifest::Shard, Document)> {
+    let expected = "a manifest of a shard";
+    let document: Document = serde_json::from_slice(bytes)
+        .map_err(|cause| no_shard(expected, cause.to_string(), uri))?;
+    match document.shard {
+        None => Err(no_shard(expected, "one of a whole run".to_owned(), uri)),
+        Some(part) if part.n != count || part.i >= count => {
+            let found = format!("shard {} of {}", part.i, part.n);
+            let expected = format!("a shard of {count} (SHARDS)");
+            Err(no_shard(&expected, found, uri))
+        }
+        Some(part) => Ok((part, document)),
+    }
+}
+
+fn no_shard(expected: &str, found: String, uri: &str) -> Error {
+    let advice = "name runs of `windrow batch` with WINDROW_SHARD in INPUT, and nothing else";
+    Error::new(Kind::Data, "merging", expected, found, advice).at_uri(uri)
 }
 
 const LISTING: &str = "listing";
