@@ -61,7 +61,9 @@ fn f054_f127_state_past_the_share_of_a_small_memory() {
         assert!(why.ends_with(" entries)"), "{name}: {why}");
         assert!(!ended.failure().is_null(), "{name}");
         let peak = ended.summary()["peak_memory_bytes"].as_u64().unwrap();
-        assert!(peak < 32 * MIB, "{name}: {peak}");
+        // The kernel's figure for the process has pages of the program in it that others brought into memory, and that the
+        // group is not charged for: up to 8 MiB of this build. That the group was enough, the exit code shows.
+        assert!(peak < 40 * MIB, "{name}: {peak}");
     }
 }
 
