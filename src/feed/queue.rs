@@ -55,7 +55,7 @@ pub enum Item {
 /// Messages of one connection that were received together, in order.
 ///
 /// Invariant: the ends rise; the last one is the length of the bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Messages {
     /// The feed: its place in INPUT, from 0.
     pub feed: u32,
@@ -101,6 +101,18 @@ pub(super) enum Refused {
 const LOOK: Duration = Duration::from_millis(50);
 
 impl Messages {
+    /// None yet, of a connection of a feed.
+    #[must_use]
+    pub fn new(feed: u32, connection: u32, received_at_us: i64) -> Self {
+        Self {
+            feed,
+            connection,
+            received_at_us,
+            ends: Vec::new(),
+            bytes: Vec::new(),
+        }
+    }
+
     /// Appends a message.
     pub fn push(&mut self, message: &[u8]) {
         self.bytes.extend_from_slice(message);
