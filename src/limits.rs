@@ -125,6 +125,21 @@ pub const SEGMENT_BYTES: usize = 4 << 20;
 pub const FETCHERS: usize = 16;
 /// What one of them holds: its segment, and the buffers of its connection.
 pub const FETCHER_BYTES: usize = SEGMENT_BYTES + (512 << 10);
+/// Bytes of messages that may wait for the sequencing point, over all feeds: what comes in a burst while it is busy. One
+/// batch more may be in it, so that the longest message passes an empty queue.
+pub const FEED_QUEUE_BYTES: usize = 16 << 20;
+/// How long a feed waits for room in the queue. Its pings stay unanswered meanwhile, and servers allow a minute at most.
+pub const FEED_WAIT: Duration = Duration::from_secs(10);
+/// Bytes of a feed that one call takes from its connection: many messages, few calls.
+pub const FEED_READ_BYTES: usize = 128 << 10;
+/// Bytes for a feed that may wait to be sent: all of SUBSCRIBE, a heartbeat, and thousands of answers to pings.
+pub const FEED_WRITE_BYTES: usize = 4 * VARIABLE_BYTES;
+/// How long a feed may take nothing of what is sent to it (SPEC 10: a byte either way).
+pub const FEED_SILENCE: Duration = Duration::from_secs(30);
+/// The first wait before a feed is connected again, which doubles …
+pub const RECONNECT_FIRST: Duration = Duration::from_secs(1);
+/// … up to this one (SPEC 3, ON_DISCONNECT).
+pub const RECONNECT_LONGEST: Duration = Duration::from_secs(30);
 /// What the allocator adds to an allocation, as far as state is counted.
 pub const ALLOCATION_BYTES: usize = 16;
 
