@@ -21,9 +21,6 @@ const JOBS: [(&str, Option<&str>); 5] = [
     ("ohlcv", Some("tests/golden/ohlcv/trades.csv")),
 ];
 
-/// Workloads that read a live feed: they differ only in the symbol.
-const STREAMS: [&str; 3] = ["bnb", "btc", "eth"];
-
 /// Only `sin` may differ in its last bits from one platform to another.
 const WITHIN: [&str; 1] = ["computation"];
 
@@ -75,7 +72,7 @@ fn check_accepts_every_job() {
         .map(|name| name.trim_end_matches(".env").to_owned())
         .collect();
     found.sort_unstable();
-    let mut tested: Vec<&str> = JOBS.iter().map(|(job, _)| *job).chain(STREAMS).collect();
+    let mut tested: Vec<&str> = JOBS.iter().map(|(job, _)| *job).collect();
     tested.sort_unstable();
     assert_eq!(found, tested, "every file of jobs/ is tested");
     for (job, input) in JOBS {
@@ -85,18 +82,5 @@ fn check_accepts_every_job() {
             outcome.printed.contains("SELECT"),
             "{job}: the query is shown"
         );
-    }
-}
-
-#[test]
-fn live_jobs_differ_only_in_the_symbol() {
-    let text =
-        |job: &str| fs::read_to_string(package(&format!("jobs/{job}.env"))).expect("the job");
-    let [first, others @ ..] = STREAMS;
-    for job in others {
-        let renamed = text(first)
-            .replace(first, job)
-            .replace(&first.to_uppercase(), &job.to_uppercase());
-        assert_eq!(renamed, text(job), "{job}");
     }
 }
