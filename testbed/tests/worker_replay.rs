@@ -167,22 +167,22 @@ fn captures_that_are_none() {
         (
             "a hole",
             renumbered(|messages| drop(messages.remove(20))),
-            "21",
+            ":22,",
         ),
         (
             "no beginning",
             renumbered(|messages| drop(messages.remove(0))),
-            "1",
+            ":2,",
         ),
         (
             "twice",
             renumbered(|messages| messages.insert(20, messages[19].clone())),
-            "21",
+            ":20,",
         ),
         (
             "in another order",
             renumbered(|messages| messages.swap(3, 4)),
-            "4",
+            ":5,",
         ),
     ] {
         worker::furnish(&server);
