@@ -6,6 +6,8 @@ use std::io::{self, BufReader, Read, Write};
 use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
+use crate::limits::CAPTURE_LEVEL;
+
 /// Whether bytes are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
@@ -74,6 +76,13 @@ impl Default for Compressor {
 }
 
 impl Compressor {
+    /// For captures, which are compressed while messages come.
+    #[must_use]
+    pub fn fast() -> Self {
+        let level = flate2::Compression::new(CAPTURE_LEVEL);
+        Self(GzEncoder::new(Vec::new(), level))
+    }
+
     /// Takes the next bytes of the content; gives the compressed ones that are ready.
     ///
     /// # Errors

@@ -4,8 +4,8 @@
 //! - [`clock`], [`random`], [`stop`]: time, nonces, and one answer to how long a call may block
 //! - [`value`]: types, vectors, exact arithmetic, time and text (pure)
 //! - [`query`]: text to plan to values (pure)
-//! - [`message`], [`capture`]: messages of feeds in one order, and as lines (pure)
-//! - [`decode`], [`encode`]: bytes to batches, and back (pure)
+//! - [`message`]: messages of feeds in one order (pure)
+//! - [`decode`], [`encode`], [`capture`]: bytes to batches, batches to bytes, messages to lines (pure)
 //! - [`budget`], [`rollup`]: bytes of state; batches to groups to results (pure)
 //! - [`window`]: messages to event-time windows (pure)
 //! - [`config`]: the environment to a checked configuration

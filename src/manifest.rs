@@ -2,6 +2,8 @@
 //!
 //! `docs/artifacts.md` is their description for readers. Nothing here does I/O, or knows where a document goes.
 
+mod coverage;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -12,6 +14,7 @@ use crate::store::destination::OpenUpload;
 use crate::task::Task;
 
 pub use crate::value::timestamp::utc;
+pub use coverage::{COVERAGE, CoverageLine, GapLine, Parts, Stream, Windows};
 
 /// The claim.
 pub const STARTED: &str = "started.json";
@@ -118,8 +121,8 @@ pub struct Manifest {
     pub records: Records,
     /// What was written, in the order of its completion.
     pub artifacts: Vec<Receipt>,
-    /// null: this version runs no streams.
-    pub stream: (),
+    /// What a stream, or the replay of its capture, came to; null for other runs.
+    pub stream: Option<Stream>,
     /// Requests of the run.
     pub s3: Requests,
     /// Most memory at one time.
@@ -204,10 +207,10 @@ pub struct Failure {
     pub config: Map<String, Value>,
     /// What had been read by then, as far as counted.
     pub records: Records,
-    /// Empty: gaps are a stream's.
-    pub gaps: [(); 0],
-    /// Empty: acknowledged parts of a capture are a stream's.
-    pub parts: [(); 0],
+    /// The latest gaps of a stream that are known, at most [`FAILURE_GAPS`](crate::limits::FAILURE_GAPS).
+    pub gaps: Vec<GapLine>,
+    /// The parts of a stream's capture that the store acknowledged.
+    pub parts: Vec<Receipt>,
     /// Uploads that could not be aborted.
     pub open_uploads: Vec<OpenUpload>,
 }
@@ -335,6 +338,15 @@ impl Manifest {
             let named = artifacts.iter().find(|artifact| artifact.name == name);
             named.map_or(0, |artifact| artifact.rows)
         };
+        let names_coverage = artifacts.iter().any(|artifact| artifact.name == COVERAGE);
+        let stream = self.stream.unwrap_or_default();
+        let covered = [
+            stream.connections,
+            stream.gaps,
+            stream.jumps,
+            stream.windows.closed,
+            stream.parts.count,
+        ];
         // There are few of them.
         let is_before = |place: usize, name: &str| {
             let mut before = artifacts.iter().take(place);
@@ -356,8 +368,24 @@ impl Manifest {
                 "a batch commits only when it is finished",
             ),
             (
-                self.identity.mode != Mode::Batch || records.late == 0 && records.duplicate == 0,
-                "a batch knows neither late nor duplicate records",
+                self.stream.is_some() || records.late == 0 && records.duplicate == 0,
+                "only windows know late and duplicate records",
+            ),
+            (
+                self.identity.mode != Mode::Stream || self.stream.is_some(),
+                "a stream says what it came to",
+            ),
+            (
+                self.stream.is_some() == names_coverage,
+                "coverage of a stream, and of nothing else",
+            ),
+            (
+                rows_of(COVERAGE) == covered.iter().sum::<u64>(),
+                "a line for each window, connection, gap, jump and part",
+            ),
+            (
+                stream.late == records.late && stream.windows.partial <= stream.windows.closed,
+                "the totals of a stream",
             ),
             (
                 self.query_sha256 == sha256(self.query.as_bytes()),
@@ -472,7 +500,7 @@ mod tests {
                 receipt(INPUTS, 1),
                 receipt(REJECTED, 1),
             ],
-            stream: (),
+            stream: None,
             s3: Requests::default(),
             peak_memory_bytes: 7,
             cpu_seconds: 0.5,
@@ -512,13 +540,32 @@ mod tests {
     #[test]
     fn what_contradicts_itself_is_not_sent() {
         type Break = fn(&mut Manifest);
-        let breaks: [(&str, Break); 11] = [
+        let breaks: [(&str, Break); 16] = [
             ("format", |one| one.identity.format = 2),
             ("one lost", |one| one.records.read = 7),
             ("one twice", |one| one.records.used = 4),
             ("wraps around", |one| one.records.used = u64::MAX),
             ("stopped", |one| one.ended_by = EndedBy::Sigterm),
             ("late", |one| (one.records.late, one.records.used) = (1, 2)),
+            ("duplicate", |one| {
+                (one.records.duplicate, one.records.used) = (1, 2)
+            }),
+            ("a stream without its totals", |one| {
+                one.identity.mode = Mode::Stream
+            }),
+            ("totals without coverage", |one| {
+                one.stream = Some(Stream::default())
+            }),
+            ("coverage of no stream", |one| {
+                one.artifacts.push(receipt(COVERAGE, 0))
+            }),
+            ("a gap without a line", |one| {
+                one.artifacts.push(receipt(COVERAGE, 0));
+                one.stream = Some(Stream {
+                    gaps: 1,
+                    ..Stream::default()
+                });
+            }),
             ("another query", |one| one.query.push(' ')),
             ("listed twice", |one| {
                 one.artifacts.push(receipt("rollup.csv", 0))
@@ -536,6 +583,32 @@ mod tests {
             let error = broken.to_bytes().unwrap_err();
             assert_eq!(error.kind(), Kind::Defect, "{name}");
         }
+    }
+
+    #[test]
+    fn a_stream_says_what_it_lacks() {
+        let mut stream = manifest();
+        stream.identity.mode = Mode::Stream;
+        stream.ended_by = EndedBy::Sigterm;
+        (stream.records.late, stream.records.used) = (1, 2);
+        let windows = Windows {
+            closed: 3,
+            partial: 2,
+        };
+        stream.stream = Some(Stream {
+            connections: 1,
+            gaps: 2,
+            windows,
+            late: 1,
+            ..Stream::default()
+        });
+        stream.artifacts.push(receipt(COVERAGE, 6));
+        assert_eq!(stream.broken_rule(), None);
+        assert_eq!(stream.name(), INTERRUPTED);
+        let text = String::from_utf8(stream.to_bytes().unwrap()).unwrap();
+        let text = text.replace(char::is_whitespace, "");
+        let want = r#""stream":{"connections":1,"gaps":2,"jumps":0,"windows":{"closed":3,"partial":2},"late":1,"unchecked":0,"parts":{"count":0,"bytes":0}}"#;
+        assert!(text.contains(want), "{text}");
     }
 
     #[test]

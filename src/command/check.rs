@@ -1,4 +1,4 @@
-//! `windrow check batch`: prints the configuration as a run would use it (SPEC 2). Reads nothing that the
+//! `windrow check batch` and `windrow check stream`: prints the configuration as a run would use it (SPEC 2). Reads nothing that the
 //! environment points at, and says what that is.
 
 use serde::Serialize;
@@ -53,7 +53,7 @@ pub fn run(context: &Context, mut config: Config) -> Result<Outcome> {
 
 fn text(config: &Config) -> Result<String> {
     let document = Document {
-        mode: "batch",
+        mode: config.mode().word(),
         version: env!("CARGO_PKG_VERSION"),
         config: &config.resolved,
         not_read: not_read(config),

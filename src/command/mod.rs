@@ -2,7 +2,11 @@
 
 pub mod batch;
 pub mod check;
+mod faults;
 mod outputs;
 mod prepare;
+mod rejected;
 mod stores;
 pub mod verify;
+mod warnings;
+mod windowed;

@@ -1,11 +1,13 @@
 //! The artifacts of a run: the rollup, and rejected.ndjson once there is something in it.
 
+use serde::Serialize;
+
 use crate::artifact::Artifact;
 use crate::config::values::OutputFormat;
 use crate::encode::Encoder;
 use crate::error::{Error, Result};
 use crate::gzip::Compression;
-use crate::manifest::{INPUTS, InputLine, REJECTED, Receipt};
+use crate::manifest::{COVERAGE, CoverageLine, INPUTS, InputLine, REJECTED, Receipt};
 use crate::query::plan::Output;
 use crate::store::destination::Destination;
 use crate::value::vector::Batch;
@@ -23,6 +25,7 @@ pub(super) struct Outputs {
     encoder: Encoder,
     rollup: Artifact,
     rejected: Option<Artifact>,
+    coverage: Option<Artifact>,
     buffer: Vec<u8>,
 }
 
@@ -43,6 +46,7 @@ impl Outputs {
             encoder,
             rollup,
             rejected: None,
+            coverage: None,
             buffer,
         })
     }
@@ -62,6 +66,23 @@ impl Outputs {
         self.rejected.get_or_insert_with(create).write(line, 1)
     }
 
+    /// There is a coverage.ndjson.gz, with lines or without.
+    pub(super) fn cover(&mut self) {
+        self.coverage = Some(Artifact::create(
+            &self.destination,
+            COVERAGE,
+            Compression::Gzip,
+        ));
+    }
+
+    /// A line of it.
+    pub(super) fn coverage(&mut self, line: &CoverageLine) -> Result<()> {
+        let Some(coverage) = &mut self.coverage else {
+            return Err(Error::defect(COVERAGE, "no windows"));
+        };
+        coverage.write(&json_line(COVERAGE, line)?, 1)
+    }
+
     /// Rows of a grouped query.
     pub(super) fn groups(&mut self, batch: &Batch) -> Result<()> {
         self.buffer.clear();
@@ -77,14 +98,22 @@ impl Outputs {
         if let Some(rejected) = self.rejected {
             receipts.push(rejected.finish()?);
         }
+        if let Some(coverage) = self.coverage {
+            receipts.push(coverage.finish()?);
+        }
         let mut listed = Artifact::create(&self.destination, INPUTS, Compression::Gzip);
         for input in inputs {
-            let mut line = serde_json::to_vec(&input)
-                .map_err(|cause| Error::defect("writing inputs.ndjson.gz", cause.to_string()))?;
-            line.push(b'\n');
-            listed.write(&line, 1)?;
+            listed.write(&json_line(INPUTS, &input)?, 1)?;
         }
         receipts.push(listed.finish()?);
         Ok(receipts)
     }
+}
+
+/// A line of `artifact`.
+fn json_line(artifact: &'static str, line: &impl Serialize) -> Result<Vec<u8>> {
+    let mut line =
+        serde_json::to_vec(line).map_err(|cause| Error::defect(artifact, cause.to_string()))?;
+    line.push(b'\n');
+    Ok(line)
 }

@@ -36,7 +36,7 @@ fn terms(store: Arc<dyn Store>, run_id: &str) -> Terms {
     }
 }
 
-fn manifest(claim: &Claim, artifacts: Vec<manifest::Receipt>) -> Manifest {
+fn manifest(claim: &Claim, artifacts: Vec<Receipt>) -> Manifest {
     Manifest {
         identity: claim.started.identity.clone(),
         ended_by: EndedBy::Finished,
@@ -59,7 +59,7 @@ fn manifest(claim: &Claim, artifacts: Vec<manifest::Receipt>) -> Manifest {
             ..Records::default()
         },
         artifacts,
-        stream: (),
+        stream: None,
         s3: Requests::default(),
         peak_memory_bytes: 0,
         cpu_seconds: 0.0,
@@ -77,6 +77,7 @@ fn run(terms: Terms) -> Result<Committed> {
             Unfinished {
                 phase: "work",
                 records,
+                ..Unfinished::default()
             },
         );
     }
@@ -179,6 +180,7 @@ fn run_on(fake: &Arc<Fake>) -> (Result<Committed>, CommitState) {
                 Unfinished {
                     phase: "work",
                     records,
+                    ..Unfinished::default()
                 },
             );
         }
@@ -596,7 +598,8 @@ fn f116_the_supervisor_leaves() {
             &error,
             Unfinished {
                 phase: "work",
-                records
+                records,
+                ..Unfinished::default()
             }
         ),
         None

@@ -30,7 +30,7 @@ pub struct Https {
 }
 
 /// Headers that windrow decides itself.
-const OWN: [&str; 12] = [
+const OWN: [&str; 16] = [
     "accept-encoding",
     "connection",
     "content-length",
@@ -40,6 +40,10 @@ const OWN: [&str; 12] = [
     "if-none-match",
     "if-range",
     "range",
+    "sec-websocket-accept",
+    "sec-websocket-extensions",
+    "sec-websocket-key",
+    "sec-websocket-version",
     "te",
     "transfer-encoding",
     "upgrade",

@@ -3,11 +3,12 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use super::fold::object_fault;
 use super::listing::Listing;
 use super::work::{Numbers, Piece, Task};
 use crate::budget::{Charge, Charged};
+use crate::command::faults::object_fault;
 use crate::config::uri::NumberRange;
+use crate::decode::captured::Numbering;
 use crate::decode::{Format, Framer};
 use crate::error::{Error, Kind, Result};
 use crate::gzip::{self, Compression};
@@ -39,6 +40,8 @@ pub(super) struct Objects<'run> {
     listing: &'run Listing,
     stop: &'run Stop,
     open: Option<Open<'run>>,
+    /// The numbers of captured messages.
+    numbers: Option<Numbering>,
     /// What is known of the objects opened so far, in order.
     seen: Charged<Seen>,
     texts: Charge,
@@ -57,6 +60,8 @@ struct Open<'run> {
     compression: Compression,
     reader: Box<dyn Read + 'run>,
     framer: Framer,
+    /// Whether no chunk of it came yet.
+    begins: bool,
     /// Why nothing more can be read, to be told after the whole records before it.
     damage: Option<Error>,
 }
@@ -130,6 +135,10 @@ impl<'run> Objects<'run> {
             listing,
             stop,
             open: None,
+            numbers: match format {
+                Format::Capture { .. } => Some(Numbering::default()),
+                Format::Csv { .. } | Format::Ndjson { .. } | Format::Json { .. } => None,
+            },
             seen: Charged::new(&task.budget),
             texts: Charge::new(&task.budget),
         }
@@ -144,6 +153,13 @@ impl<'run> Objects<'run> {
                 continue;
             };
             if let Some(piece) = open.next_piece(self.stop)? {
+                let begins = std::mem::take(&mut open.begins);
+                if let (Some(numbers), Piece::Chunk(chunk)) = (&mut self.numbers, &piece) {
+                    // With windows, all objects are parts of one capture.
+                    let begins = begins && self.task.windows.is_none();
+                    let followed = numbers.follow(chunk, begins);
+                    followed.map_err(|fault| object_fault(&fault, &open.uri))?;
+                }
                 return Ok(Some(piece));
             }
             self.open = None;
@@ -169,6 +185,7 @@ impl<'run> Objects<'run> {
             compression,
             reader,
             framer,
+            begins: true,
             damage: None,
         });
         self.see(Seen {

@@ -5,30 +5,36 @@ mod feed;
 mod fold;
 mod lanes;
 mod listing;
-mod rejected;
-mod warnings;
+mod replay;
 mod work;
 
 use serde_json::Map;
 
 use crate::budget::Charged;
+use crate::command::faults::lift_rollup;
 use crate::command::outputs::Outputs;
 use crate::command::prepare::{budget, claim, compiled, memory_limit, text};
 use crate::command::stores::Stores;
+use crate::command::warnings;
+use crate::command::windowed::Written;
 use crate::commit::{Claim, Committed, Unfinished};
 use crate::config::{Config, Input as Named};
+use crate::decode::Met;
 use crate::digest::sha256;
+
 use crate::error::Result;
 use crate::limits;
 use crate::log::{Event, Log};
 use crate::machine::Usage;
-use crate::manifest::{self, EndedBy, Manifest, Mode, Records};
+use crate::manifest::{self, EndedBy, Manifest, Mode, Records, Stream};
+use crate::query::plan::Windows;
 use crate::source;
 use crate::supervise::{Context, Outcome};
 use crate::task::Task as EcsTask;
 use feed::{Feed, Objects, Seen};
 use fold::{Flow, Fold, Tally};
 use listing::Listing;
+use replay::Replay;
 use work::{Task, Worker};
 
 /// Runs a batch to its committed result.
@@ -52,6 +58,7 @@ pub fn run(context: &Context, mut config: Config) -> Result<Outcome> {
         records: Records::default(),
         read: Vec::new(),
         whole: 0,
+        gaps: Vec::new(),
     };
     let committed = context.guard(|| {
         let work = Work {
@@ -75,6 +82,8 @@ pub fn run(context: &Context, mut config: Config) -> Result<Outcome> {
                 Unfinished {
                     phase: tally.phase,
                     records: tally.records,
+                    gaps: std::mem::take(&mut tally.gaps),
+                    parts: Vec::new(),
                 },
             );
             Err(error)
@@ -111,23 +120,13 @@ impl Work<'_> {
             &self.task.plan.outputs,
             self.claim.destination(),
         )?;
-        let mut fold = Fold::new(
-            self.task,
-            &listing,
-            &mut outputs,
-            tally,
-            &self.context.log,
-            self.query,
-        );
-        let (mut workers, seen) = match fold.flow() {
-            Flow::Filled => (Vec::new(), None),
-            Flow::GoOn => self.read(&listing, &mut fold)?,
+        let (seen, stream) = match self.task.windows {
+            None => (self.query(&listing, &mut outputs, tally)?, None),
+            Some(windows) => {
+                let (seen, stream) = self.replay(windows, &listing, &mut outputs, tally)?;
+                (seen, Some(stream))
+            }
         };
-        workers.push(fold.into_worker());
-        warnings::tell(self.task, &workers, tally.records, &self.context.log);
-
-        tally.phase = "grouping";
-        self.groups(workers, &mut outputs)?;
 
         tally.phase = "writing";
         let lines = listing.lines(seen.as_deref().unwrap_or_default(), tally);
@@ -148,7 +147,7 @@ impl Work<'_> {
             shard: (),
             records: tally.records,
             artifacts,
-            stream: (),
+            stream,
             s3: self.stores.requests(),
             peak_memory_bytes: usage.peak_memory_bytes.unwrap_or_default(),
             cpu_seconds: usage.cpu_seconds.unwrap_or_default(),
@@ -157,17 +156,73 @@ impl Work<'_> {
         Ok((manifest, committed))
     }
 
-    /// Works the whole input through; gives the workers back, and what was seen of the inputs.
-    fn read<'run>(
-        &'run self,
+    /// Works the whole input through and writes the rows; gives what was seen of the inputs.
+    fn query(
+        &self,
         listing: &Listing,
-        fold: &mut Fold<'_, 'run>,
-    ) -> Result<(Vec<Worker<'run>>, Option<Charged<Seen>>)> {
-        let stop = &self.context.stop;
-        let mut drive = |mut feed: Feed<'_>| {
-            let workers = lanes::drive(self.task, self.threads, &mut feed, fold, stop)?;
-            Ok((workers, feed.into_seen()))
+        outputs: &mut Outputs,
+        tally: &mut Tally,
+    ) -> Result<Option<Charged<Seen>>> {
+        let (task, log, stop) = (self.task, &self.context.log, &self.context.stop);
+        let mut fold = Fold::new(task, listing, outputs, tally, log, self.query);
+        let (mut workers, seen) = match fold.flow() {
+            Flow::Filled => (Vec::new(), None),
+            Flow::GoOn => self.with_feed(listing, |mut feed| {
+                let workers = lanes::drive(task, self.threads, &mut feed, &mut fold, stop)?;
+                Ok((workers, feed.into_seen()))
+            })?,
         };
+        workers.push(fold.into_worker());
+        if tally.records.read > 0 {
+            warnings::tell(&task.columns, &met(&workers), log);
+        }
+
+        tally.phase = "grouping";
+        self.groups(workers, outputs)?;
+        Ok(seen)
+    }
+
+    /// Takes a capture through its windows and writes their rows, and what is known to be missing.
+    fn replay(
+        &self,
+        windows: Windows,
+        listing: &Listing,
+        outputs: &mut Outputs,
+        tally: &mut Tally,
+    ) -> Result<(Option<Charged<Seen>>, Stream)> {
+        let (log, stop) = (&self.context.log, &self.context.stop);
+        outputs.cover();
+        let mut written = Written::new(outputs, log, Mode::Batch);
+        let replay = Replay {
+            task: self.task,
+            windows,
+            query: self.query,
+            log,
+            stop,
+        };
+        let replayed = self.with_feed(listing, |mut feed| {
+            let uri = |input| listing.uri(input);
+            let totals = replay.run(&mut feed, &mut written, tally, uri)?;
+            Ok((totals, feed.into_seen()))
+        });
+        let stream = replayed.and_then(|(totals, seen)| {
+            let stream = written.finish(&totals)?;
+            if totals.counts.read > 0 {
+                warnings::tell(&self.task.columns, &totals.met, log);
+            }
+            Ok((seen, stream))
+        });
+        tally.gaps = written.into_gaps();
+        stream
+    }
+
+    /// Hands `drive` the pieces of the input.
+    fn with_feed<T>(
+        &self,
+        listing: &Listing,
+        drive: impl FnOnce(Feed<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let stop = &self.context.stop;
         match &self.config.input {
             Named::Range(range) => drive(Feed::range(*range)),
             Named::Feeds(_) => Err(listing::no_feeds()),
@@ -186,7 +241,7 @@ impl Work<'_> {
         let Some(mut whole) = states.next() else {
             return Ok(());
         };
-        let lift = |failure| fold::lift_rollup(self.query, failure);
+        let lift = |failure| lift_rollup(self.query, failure);
         for state in states {
             self.context.stop.check()?;
             whole.merge(state).map_err(lift)?;
@@ -201,6 +256,18 @@ impl Work<'_> {
         }
         Ok(())
     }
+}
+
+/// What all workers met of each column.
+fn met(workers: &[Worker<'_>]) -> Vec<Met> {
+    let mut met: Vec<Met> = Vec::new();
+    for of_worker in workers.iter().filter_map(Worker::met) {
+        met.resize(of_worker.len(), Met::default());
+        met.iter_mut()
+            .zip(of_worker)
+            .for_each(|(met, new)| met.add(*new));
+    }
+    met
 }
 
 /// Tells of the result.
