@@ -42,7 +42,6 @@ fn run() -> u8 {
 #[derive(Debug, PartialEq, Eq)]
 enum Words {
     Batch,
-    Stream,
     Check(Mode),
     Verify(String),
     Help,
@@ -66,10 +65,6 @@ impl Command {
         };
         Ok(match words {
             Words::Batch => Self::Batch(config(Mode::Batch)?),
-            Words::Stream => {
-                config(Mode::Stream)?;
-                return Err(not_built("stream"));
-            }
             Words::Check(mode) => Self::Check(config(mode)?),
             Words::Verify(uri) => {
                 Self::Verify(Box::new(verify::Target::parse(&uri, &Raw::read())?))
@@ -125,10 +120,10 @@ fn words(mut parser: Parser) -> Result<Words> {
         .collect();
     match values.as_slice() {
         ["batch"] => Ok(Words::Batch),
-        ["stream"] => Ok(Words::Stream),
         ["check", "batch"] => Ok(Words::Check(Mode::Batch)),
         ["check", "stream"] => Ok(Words::Check(Mode::Stream)),
         ["verify", uri] => Ok(Words::Verify((*uri).to_owned())),
+        ["stream"] => Err(not_built("stream")),
         ["merge"] | ["check", "merge"] => Err(not_built("merge")),
         [] => Err(usage("no command".to_owned())),
         ["verify"] => Err(usage("verify without a URI".to_owned())),
@@ -141,7 +136,7 @@ fn usage(found: String) -> Error {
     Error::new(
         Kind::Usage,
         "reading the command line",
-        "batch, stream, check batch, check stream, verify URI, --help or --version",
+        "batch, check batch, check stream, verify URI, --help or --version",
         found,
         "the environment decides the rest: see `windrow --help`",
     )

@@ -165,6 +165,7 @@ fn wrong_command_lines_are_64() {
         (&["batch", "x"], "batch x"),
         (&["check"], "check without a mode"),
         (&["check", "verify"], "check verify"),
+        (&["stream"], "stream, which is not built yet"),
         (&["merge"], "merge, which is not built yet"),
         (&["stream", "x"], "stream x"),
         (&["check", "merge"], "merge, which is not built yet"),
@@ -260,39 +261,25 @@ fn check_prints_a_stream_without_its_secrets() {
 }
 
 #[test]
-fn a_stream_is_checked_before_it_is_refused() {
-    let good = of_feeds(&["stream"], &[]);
-    assert_eq!(good.status.code(), Some(64));
-    assert!(
-        summary(&good)["message"]
-            .as_str()
-            .is_some_and(|text| text.contains("not built yet"))
-    );
+fn problems_of_a_stream_come_in_one_report() {
     let bad = [
         ("INPUT", "ws://feed.invalid/?key=CANARY"),
         ("SEQUENCE", "at BY price PER RUN"),
     ];
-    for words in [&["stream"][..], &["check", "stream"]] {
-        let report = report(&of_feeds(words, &bad));
-        assert!(report.contains("2 problems"), "{report}");
-        assert!(
-            report.contains(
-                "WINDROW_INPUT: expected wss://, found ws://feed.invalid/?key=«redacted»"
-            ),
-            "{report}"
-        );
-        assert!(
-            report.contains(
-                "WINDROW_SEQUENCE at byte 0 (line 1, column 1): expected a BIGINT column"
-            ),
-            "{report}"
-        );
-        assert!(!report.contains("CANARY"), "{report}");
+    let found = report(&of_feeds(&["check", "stream"], &bad));
+    for want in [
+        "2 problems",
+        "WINDROW_INPUT: expected wss://, found ws://feed.invalid/?key=«redacted»",
+        "WINDROW_SEQUENCE at byte 0 (line 1, column 1): expected a BIGINT column",
+    ] {
+        assert!(found.contains(want), "{found}");
     }
+    assert!(!found.contains("CANARY"), "{found}");
     // In another mode, it says in which one a variable has a use.
-    let report = report(&of_feeds(&["check", "batch"], &[]));
-    assert!(report.contains("WINDROW_CAPTURE: expected it to be absent in batch, found a value; only `windrow stream` has a use for it"), "{report}");
-    assert!(!report.contains("CANARY"), "{report}");
+    let found = report(&of_feeds(&["check", "batch"], &[]));
+    let want = "WINDROW_CAPTURE: expected it to be absent in batch, found a value; only `windrow stream` has a use for it";
+    assert!(found.contains(want), "{found}");
+    assert!(!found.contains("CANARY"), "{found}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! `windrow check batch` and `windrow check stream`: prints the configuration as a run would use it (SPEC 2). Reads nothing that the
-//! environment points at, and says what that is.
+//! `windrow check batch` and `windrow check stream`: print the configuration as a run would use it (SPEC 2). They read
+//! nothing that the environment points at, and say what that is.
 
 use serde::Serialize;
 use serde_json::{Map, Value};

@@ -108,13 +108,13 @@ pub const INPUT: Variable = Variable {
     stream: Presence::Required,
     form: Form::ByMode {
         batch: &Form::Text(
-            "a URI, or a JSON array of URIs: `s3://bucket/key` or `file:///abs/path`, `s3://bucket/prefix/` or `file:///abs/dir/` for everything below it, one `*` in a path segment as a glob; `https://…`; or `range:START..END`",
+            "a URI, or a JSON array of URIs: `s3://bucket/key` or `file:///abs/path`, `s3://bucket/prefix/` or `file:///abs/dir/` for everything below it, one `*` in a path segment as a glob; `https://…`; or `range:START..END`, one BIGINT column `i`, END excluded",
         ),
         stream: &Form::Text(
-            "`wss://host/path`, or a JSON array of such URIs; `ws://` only to a loopback address",
+            "`wss://host/path`, or a JSON array of such URIs; `ws://` only to a loopback address; a feed's number is its place, from 0",
         ),
     },
-    help: "what is read, in this order; a range is one BIGINT column `i`, END excluded; a feed's number is its place",
+    help: "what is read, in this order",
 };
 /// INPUT_FORMAT
 pub const INPUT_FORMAT: Variable = Variable {
@@ -126,7 +126,7 @@ pub const INPUT_FORMAT: Variable = Variable {
         batch: &Form::Word(&["csv", "ndjson", "json", "capture"]),
         stream: &Form::Word(&["json"]),
     },
-    help: "how records are written in the input; json is one document an object, or a message of a feed; capture is what `windrow stream` wrote",
+    help: "how records are written in the input; json is one document an object, or a message; capture is what `windrow stream` wrote",
 };
 /// RECORDS
 pub const RECORDS: Variable = Variable {
@@ -246,7 +246,7 @@ pub const EVENT_TIME: Variable = Variable {
     batch: Presence::With("LATENESS_SECONDS"),
     stream: Presence::Required,
     form: Form::Text("a TIMESTAMP column of COLUMNS"),
-    help: "the time that drives the windows; the query groups by one `time_bucket` of it. A capture without it has no windows, and any query",
+    help: "the time that drives the windows: the query groups by one `time_bucket` of it; a capture without it has no windows, and takes any query",
 };
 /// LATENESS_SECONDS
 pub const LATENESS_SECONDS: Variable = Variable {
@@ -258,7 +258,7 @@ pub const LATENESS_SECONDS: Variable = Variable {
         least: 0,
         most: 86_400,
     },
-    help: "how far the watermark trails the newest event time: what comes after a window was closed by it is late, counted and left out",
+    help: "how far the watermark trails the newest event time; a record of a window that it has closed is late: counted, and left out",
 };
 /// SEQUENCE
 pub const SEQUENCE: Variable = Variable {
@@ -279,7 +279,7 @@ pub const IDLE_TIMEOUT_SECONDS: Variable = Variable {
         least: 1,
         most: 604_800,
     },
-    help: "longest time without a data message, pings do not count, before a feed is declared dead",
+    help: "longest time without a data message before a feed is declared dead; pings do not count",
 };
 /// CAPTURE
 pub const CAPTURE: Variable = Variable {
