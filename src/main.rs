@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use lexopt::{Arg, Parser};
 
 use windrow::clock::SystemClock;
-use windrow::command::{batch, check, verify};
+use windrow::command::{batch, check, stream, verify};
 use windrow::config::raw::Raw;
 use windrow::config::{Config, Mode, problem, variables};
 use windrow::error::{Error, Kind, Result, shown};
@@ -42,6 +42,7 @@ fn run() -> u8 {
 #[derive(Debug, PartialEq, Eq)]
 enum Words {
     Batch,
+    Stream,
     Check(Mode),
     Verify(String),
     Help,
@@ -52,6 +53,7 @@ enum Words {
 #[derive(Debug)]
 enum Command {
     Batch(Box<Config>),
+    Stream(Box<Config>),
     Check(Box<Config>),
     Verify(Box<verify::Target>),
     Print(String),
@@ -65,6 +67,7 @@ impl Command {
         };
         Ok(match words {
             Words::Batch => Self::Batch(config(Mode::Batch)?),
+            Words::Stream => Self::Stream(config(Mode::Stream)?),
             Words::Check(mode) => Self::Check(config(mode)?),
             Words::Verify(uri) => {
                 Self::Verify(Box::new(verify::Target::parse(&uri, &Raw::read())?))
@@ -76,7 +79,7 @@ impl Command {
 
     fn allowance(&self) -> Allowance {
         match self {
-            Self::Batch(config) => Allowance {
+            Self::Batch(config) | Self::Stream(config) => Allowance {
                 deadline: config.deadline,
                 drain: config.drain,
             },
@@ -87,6 +90,7 @@ impl Command {
     fn run(self, context: &Context) -> Result<Outcome> {
         match self {
             Self::Batch(config) => batch::run(context, *config),
+            Self::Stream(config) => stream::run(context, *config),
             Self::Check(config) => check::run(context, *config),
             Self::Verify(target) => verify::run(context, &target),
             Self::Print(text) => {
@@ -120,10 +124,10 @@ fn words(mut parser: Parser) -> Result<Words> {
         .collect();
     match values.as_slice() {
         ["batch"] => Ok(Words::Batch),
+        ["stream"] => Ok(Words::Stream),
         ["check", "batch"] => Ok(Words::Check(Mode::Batch)),
         ["check", "stream"] => Ok(Words::Check(Mode::Stream)),
         ["verify", uri] => Ok(Words::Verify((*uri).to_owned())),
-        ["stream"] => Err(not_built("stream")),
         ["merge"] | ["check", "merge"] => Err(not_built("merge")),
         [] => Err(usage("no command".to_owned())),
         ["verify"] => Err(usage("verify without a URI".to_owned())),
@@ -136,7 +140,7 @@ fn usage(found: String) -> Error {
     Error::new(
         Kind::Usage,
         "reading the command line",
-        "batch, check batch, check stream, verify URI, --help or --version",
+        "batch, stream, check batch, check stream, verify URI, --help or --version",
         found,
         "the environment decides the rest: see `windrow --help`",
     )

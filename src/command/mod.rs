@@ -2,11 +2,13 @@
 
 pub mod batch;
 pub mod check;
+mod conclude;
 mod faults;
 mod outputs;
 mod prepare;
 mod rejected;
 mod stores;
+pub mod stream;
 pub mod verify;
 mod warnings;
 mod windowed;

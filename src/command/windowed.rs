@@ -8,7 +8,7 @@ use crate::config::values::OnBadRecord;
 use crate::error::{Error, Kind, Place, Result};
 use crate::limits::{self, TOLD_GAPS};
 use crate::log::{Event, Level, Log};
-use crate::manifest::{CoverageLine, GapLine, Mode, Records, Stream, Windows, utc};
+use crate::manifest::{CoverageLine, GapLine, Mode, Parts, Receipt, Records, Stream, Windows, utc};
 use crate::message::Head;
 use crate::rollup::Failure;
 use crate::value::column::Column;
@@ -45,11 +45,22 @@ impl<'run> Written<'run> {
         self.gaps
     }
 
-    /// Writes down what is known in the end, the parts of a capture aside; gives the totals for the manifest.
+    /// Writes down what is known in the end: besides `totals`, the gaps that no message ended, and the parts of the capture.
+    /// Gives the totals for the manifest.
     ///
     /// # Errors
     /// Those of the artifact.
-    pub(super) fn finish(&mut self, totals: &Totals) -> Result<Stream> {
+    pub(super) fn finish(
+        &mut self,
+        totals: &Totals,
+        open_gaps: impl Iterator<Item = GapLine>,
+        parts: &[Receipt],
+    ) -> Result<Stream> {
+        let mut gaps = totals.gaps;
+        for gap in open_gaps {
+            self.outputs.coverage(&CoverageLine::Gap(gap))?;
+            gaps += 1;
+        }
         for window in &totals.windows {
             self.outputs.coverage(&window_line(window))?;
         }
@@ -62,11 +73,14 @@ impl<'run> Written<'run> {
                 last: utc(one.last_us),
             })?;
         }
+        for part in parts {
+            self.outputs.coverage(&CoverageLine::Part(part.clone()))?;
+        }
         let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
         let partial = totals.windows.iter().filter(|window| window.is_partial);
         Ok(Stream {
             connections: count(totals.connections.len()),
-            gaps: totals.gaps,
+            gaps,
             jumps: totals.jumps,
             windows: Windows {
                 closed: count(totals.windows.len()),
@@ -74,7 +88,10 @@ impl<'run> Written<'run> {
             },
             late: totals.counts.late,
             unchecked: totals.counts.unchecked,
-            ..Stream::default()
+            parts: Parts {
+                count: count(parts.len()),
+                bytes: parts.iter().map(|part| part.bytes).sum(),
+            },
         })
     }
 
