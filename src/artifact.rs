@@ -259,6 +259,7 @@ mod tests {
         assert_eq!(stored[0], stored[1]);
     }
 
+    /// With parts of a byte. The binary has parts of 8 MiB and no setting for that, and 78 GiB are no test.
     #[test]
     fn f048_ten_thousand_parts_and_one_more() {
         let most = PARTS as usize;

@@ -16,7 +16,9 @@ use crate::manifest::{
 };
 use crate::random::Nonce;
 use crate::stop::Stop;
-use crate::store::destination::{Clean412, Destination, Settled, outcome_unknown, taken_over};
+use crate::store::destination::{
+    Clean412, Destination, Settled, outcome_unknown, still_open, taken_over,
+};
 use crate::store::{Answer, CreateOnly, Entry, Pattern, Store};
 
 /// How far a run's commit is, shared with the supervisor. Whoever ends the process asks it first.
@@ -169,8 +171,8 @@ impl Claim {
         {
             Settled::Ours { .. } => {}
             Settled::Anothers => return Err(lost_race(claim.uri(STARTED))),
-            Settled::Refused(error) => return Err(error),
-            Settled::Open(error) => return Err(outcome_unknown(claim.uri(STARTED), &error)),
+            Settled::Refused(error) | Settled::Altered(error) => return Err(error),
+            Settled::Open(error) => return Err(still_open(claim.uri(STARTED), &error)),
         }
         // From here on the claim is held, so its end is recorded.
         match claim.prove(&body) {
@@ -209,7 +211,7 @@ impl Claim {
     pub fn finish(&self, manifest: &Manifest) -> Result<Committed> {
         let (name, body) = (manifest.name(), manifest.to_bytes()?);
         // Rule 3. What comes between this look and the PUT is not seen: see docs/commit.md, case 9.
-        self.require_claim()?;
+        self.require_claim(&self.destination.work())?;
         self.require_time(manifest.ended_by)?;
         if !self.state.step(Phase::Working, Phase::ResultSent) {
             return Err(left(self.uri(name)));
@@ -232,7 +234,10 @@ impl Claim {
                 Err(error)
             }
             Settled::Anothers => Err(taken_over(self.uri(name))),
-            Settled::Open(error) => Err(result_unknown(self.uri(name), &error)),
+            // 69, whatever the store said last and whatever stopped the run.
+            Settled::Open(error) | Settled::Altered(error) => {
+                Err(outcome_unknown(Kind::Unavailable, self.uri(name), &error))
+            }
         }
     }
 
@@ -240,7 +245,9 @@ impl Claim {
     /// nor land in another run's prefix. Returns where it was written.
     pub fn fail(self, error: &Error, unfinished: Unfinished) -> Option<String> {
         // From here on no result is sent, and none was that could still appear.
-        if !self.state.step(Phase::Working, Phase::Closed) || self.require_claim().is_err() {
+        let may_write = self.state.step(Phase::Working, Phase::Closed)
+            && self.require_claim(self.destination.stop()).is_ok();
+        if !may_write {
             return None;
         }
         let failure = Failure {
@@ -262,7 +269,9 @@ impl Claim {
             .settle_put(FAILURE, &body, Clean412::AskHead)
         {
             Settled::Ours { .. } => Some(self.uri(FAILURE)),
-            Settled::Anothers | Settled::Refused(_) | Settled::Open(_) => None,
+            Settled::Anothers | Settled::Refused(_) | Settled::Open(_) | Settled::Altered(_) => {
+                None
+            }
         }
     }
 
@@ -272,19 +281,20 @@ impl Claim {
 
     /// Reads the claim back, and where the store's create-only is unproven, has it refuse a second claim (rule 2).
     fn prove(&self, body: &[u8]) -> Result<()> {
-        let found = self.read_claim()?;
+        let stop = self.destination.work();
+        let found = self.read_claim(&stop)?;
         if found != body {
             return Err(self.claim_lost("another content"));
         }
         match self.destination.store().create_only() {
             CreateOnly::Known => Ok(()),
-            CreateOnly::Unproven => self.prove_create_only(body),
+            CreateOnly::Unproven => self.prove_create_only(body, &stop),
         }
     }
 
-    fn prove_create_only(&self, body: &[u8]) -> Result<()> {
+    fn prove_create_only(&self, body: &[u8], stop: &Stop) -> Result<()> {
         let (store, key) = (self.destination.store(), self.destination.key(STARTED));
-        let (nonce, stop) = (self.destination.nonce(), self.destination.stop());
+        let nonce = self.destination.nonce();
         let mut lost = None;
         // What the claim holds is what is sent, so it can be sent again where no complete answer came.
         for _ in 0..self.destination.sends() {
@@ -294,12 +304,13 @@ impl Claim {
                     return Err(self.no_create_only("that it was created again"));
                 }
                 Answer::Refused(error) => return Err(self.no_create_only(&error.detail().found)),
+                Answer::NotSent(error) => return Err(error),
                 Answer::Lost(error) | Answer::Spent(error) => lost = Some(error),
             }
         }
         // It proves nothing either way, and the run does not go on without proof.
         let error = lost.unwrap_or_else(|| Error::defect("claiming", "no send allowed"));
-        Err(outcome_unknown(self.uri(STARTED), &error))
+        Err(still_open(self.uri(STARTED), &error))
     }
 
     fn no_create_only(&self, found: &str) -> Error {
@@ -314,8 +325,8 @@ impl Claim {
     }
 
     /// The claim is still this run's (rule 3).
-    fn require_claim(&self) -> Result<()> {
-        let found = self.read_claim()?;
+    fn require_claim(&self, stop: &Stop) -> Result<()> {
+        let found = self.read_claim(stop)?;
         let nonce = serde_json::from_slice::<Started>(&found)
             .map(|started| started.identity.nonce)
             .unwrap_or_default();
@@ -325,8 +336,8 @@ impl Claim {
         }
     }
 
-    fn read_claim(&self) -> Result<Vec<u8>> {
-        let (store, stop) = (self.destination.store(), self.destination.stop());
+    fn read_claim(&self, stop: &Stop) -> Result<Vec<u8>> {
+        let store = self.destination.store();
         let uri = self.uri(STARTED);
         match store.open(&self.destination.key(STARTED), None, stop)? {
             Some(opened) => opened.read_small(&uri, MANIFEST_BYTES),
@@ -416,20 +427,6 @@ fn already_taken(found: String, uri: String) -> Error {
         "a RUN_ID with nothing under it",
         found,
         "choose a new RUN_ID; a run is never resumed or overwritten",
-    )
-    .at_uri(uri)
-}
-
-/// A result whose outcome is open ends with 69, whatever the store said last.
-fn result_unknown(uri: String, why: &Error) -> Error {
-    let mut detail = outcome_unknown(uri.clone(), why).detail().clone();
-    detail.kind = Kind::Unavailable;
-    Error::new(
-        detail.kind,
-        detail.doing,
-        detail.expected,
-        detail.found,
-        detail.advice,
     )
     .at_uri(uri)
 }

@@ -85,9 +85,7 @@ pub enum Method {
 pub enum Until {
     /// Any stop of the run: for what is read.
     Stopped,
-    /// The moment after which no result may be sent any more: for artifacts that must be cleaned up where they fail.
-    TooLateForResult,
-    /// The end of the drain: for what is committed or cleaned up.
+    /// The end of the drain, or of what a part of the run has of it: for what is written or cleaned up.
     DrainEnd,
 }
 

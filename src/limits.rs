@@ -10,6 +10,8 @@ pub const VARCHAR_BYTES: usize = 16 << 20;
 pub const COLUMNS: usize = 256;
 /// Longest query text, and longest COLUMNS text (SPEC 11).
 pub const QUERY_BYTES: usize = 64 << 10;
+/// Most feeds of a stream: each is a thread, a connection and room for a message of the longest.
+pub const FEEDS: usize = 64;
 /// Deepest nesting of an expression (SPEC 11).
 pub const EXPRESSION_DEPTH: usize = 64;
 /// Most levels of an expression's tree, which a long chain such as `a + b + c` makes without nesting: enough for a sum

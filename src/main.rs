@@ -9,7 +9,7 @@ use lexopt::{Arg, Parser};
 use windrow::clock::SystemClock;
 use windrow::command::{batch, check, verify};
 use windrow::config::raw::Raw;
-use windrow::config::{Config, problem, variables};
+use windrow::config::{Config, Mode, problem, variables};
 use windrow::error::{Error, Kind, Result, shown};
 use windrow::log;
 use windrow::supervise::{Allowance, Context, Outcome, Supervisor};
@@ -42,7 +42,7 @@ fn run() -> u8 {
 #[derive(Debug, PartialEq, Eq)]
 enum Words {
     Batch,
-    Check,
+    Check(Mode),
     Verify(String),
     Help,
     Version,
@@ -59,13 +59,13 @@ enum Command {
 
 impl Command {
     fn of(words: Words) -> Result<Self> {
-        let config = || {
-            let parsed = Config::parse(&Raw::read());
+        let config = |mode| {
+            let parsed = Config::parse(&Raw::read(), mode);
             parsed.map(Box::new).map_err(|all| problem::report(&all))
         };
         Ok(match words {
-            Words::Batch => Self::Batch(config()?),
-            Words::Check => Self::Check(config()?),
+            Words::Batch => Self::Batch(config(Mode::Batch)?),
+            Words::Check(mode) => Self::Check(config(mode)?),
             Words::Verify(uri) => {
                 Self::Verify(Box::new(verify::Target::parse(&uri, &Raw::read())?))
             }
@@ -120,10 +120,11 @@ fn words(mut parser: Parser) -> Result<Words> {
         .collect();
     match values.as_slice() {
         ["batch"] => Ok(Words::Batch),
-        ["check", "batch"] => Ok(Words::Check),
+        ["check", "batch"] => Ok(Words::Check(Mode::Batch)),
+        ["check", "stream"] => Ok(Words::Check(Mode::Stream)),
         ["verify", uri] => Ok(Words::Verify((*uri).to_owned())),
-        ["stream" | "merge"] => Err(not_built(values.concat())),
-        ["check", mode @ ("stream" | "merge")] => Err(not_built(mode)),
+        ["stream"] => Err(not_built("stream")),
+        ["merge"] | ["check", "merge"] => Err(not_built("merge")),
         [] => Err(usage("no command".to_owned())),
         ["verify"] => Err(usage("verify without a URI".to_owned())),
         ["check"] => Err(usage("check without a mode".to_owned())),
@@ -135,18 +136,18 @@ fn usage(found: String) -> Error {
     Error::new(
         Kind::Usage,
         "reading the command line",
-        "batch, check batch, verify URI, --help or --version",
+        "batch, check batch, check stream, verify URI, --help or --version",
         found,
         "the environment decides the rest: see `windrow --help`",
     )
 }
 
-fn not_built(command: impl AsRef<str>) -> Error {
+fn not_built(command: &str) -> Error {
     Error::new(
         Kind::Usage,
         "reading the command line",
         "a command of this version",
-        format!("{}, which is not built yet", command.as_ref()),
+        format!("{command}, which is not built yet"),
         "see `windrow --help`",
     )
 }

@@ -92,6 +92,12 @@ impl Stop {
         self.part_with(self.result_time())
     }
 
+    /// For cleaning up after what failed: half of a result's time is left to failure.json.
+    #[must_use]
+    pub fn before_failure(&self) -> Self {
+        self.part_with(self.result_time() / 2)
+    }
+
     fn part_with(&self, reserve: Duration) -> Self {
         Self(Arc::new(Shared {
             clock: Arc::clone(&self.0.clock),
@@ -171,12 +177,6 @@ impl Stop {
             true => RESULT_TIME_SHORT_DRAIN,
             false => RESULT_TIME,
         }
-    }
-
-    /// Whether a result could still be sent.
-    #[must_use]
-    pub fn has_time_for_result(&self) -> bool {
-        self.remaining_with_drain() >= self.result_time()
     }
 
     /// The time that a drain may take (DRAIN_SECONDS).
@@ -339,6 +339,9 @@ mod tests {
             clock.elapsed_ms.store(100_000, SeqCst);
             assert_eq!(before.cause(), Some(Cause::Deadline));
             assert_eq!(before.remaining(), seconds(left_s), "{drain_s}");
+            assert_eq!(before.part().remaining(), seconds(left_s), "{drain_s}");
+            let cleaning = whole.before_failure().remaining();
+            assert_eq!(cleaning, seconds(drain_s + left_s) / 2, "{drain_s}");
             assert_eq!(whole.remaining(), seconds(drain_s));
         }
     }

@@ -60,6 +60,44 @@ fn check(changes: &[(&str, &str)]) -> Output {
     command.output().expect("the program starts")
 }
 
+/// A configuration of feeds that is right; nothing listens there.
+const STREAM: [(&str, &str); 15] = [
+    ("INPUT", "wss://feed.invalid/ws?key=CANARY"),
+    ("INPUT_FORMAT", "json"),
+    (
+        "COLUMNS",
+        "at TIMESTAMP_MS FROM T, price DECIMAL(18,2) FROM p",
+    ),
+    (
+        "QUERY",
+        "SELECT time_bucket(INTERVAL '1 minute', at) AS minute, sum(price) AS total FROM input GROUP BY minute",
+    ),
+    ("OUTPUT", "file:///nonexistent/out"),
+    ("OUTPUT_FORMAT", "csv"),
+    ("RUN_ID", "r1"),
+    ("MAX_RUNTIME_SECONDS", "60"),
+    ("EVENT_TIME", "at"),
+    ("LATENESS_SECONDS", "5"),
+    ("IDLE_TIMEOUT_SECONDS", "30"),
+    ("CAPTURE", "raw"),
+    ("PART_SECONDS", "20"),
+    ("SUBSCRIBE", r#"["CANARY"]"#),
+    ("HEADERS", r#"{"X-Key": "CANARY"}"#),
+];
+
+/// These words in the environment of feeds with these changes; an empty value takes the variable out.
+fn of_feeds(words: &[&str], changes: &[(&str, &str)]) -> Output {
+    let mut command = windrow(words);
+    for (name, value) in STREAM.iter().chain(changes) {
+        let name = format!("WINDROW_{name}");
+        match value.is_empty() {
+            true => command.env_remove(name),
+            false => command.env(name, value),
+        };
+    }
+    command.output().expect("the program starts")
+}
+
 /// The last line of the log, which is `run_summary` and carries the exit code.
 fn summary(done: &Output) -> Value {
     let text = String::from_utf8(done.stdout.clone()).expect("UTF-8");
@@ -129,7 +167,7 @@ fn wrong_command_lines_are_64() {
         (&["check", "verify"], "check verify"),
         (&["stream"], "stream, which is not built yet"),
         (&["merge"], "merge, which is not built yet"),
-        (&["check", "stream"], "stream, which is not built yet"),
+        (&["stream", "x"], "stream x"),
         (&["check", "merge"], "merge, which is not built yet"),
         (&["verify"], "verify"),
         (&["--quiet"], "--quiet"),
@@ -197,6 +235,54 @@ fn check_prints_the_resolved_configuration() {
 }
 
 #[test]
+fn check_prints_a_stream_without_its_secrets() {
+    let done = of_feeds(&["check", "stream"], &[]);
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    let text = String::from_utf8(done.stdout).expect("UTF-8");
+    assert!(!text.contains("CANARY"), "{text}");
+    let printed: Value = serde_json::from_str(&text).expect("a JSON document");
+    assert_eq!(printed["mode"], "stream");
+    let config = &printed["config"];
+    assert_eq!(
+        config["INPUT"],
+        json!(["wss://feed.invalid/ws?key=«redacted»"])
+    );
+    assert_eq!(config["SUBSCRIBE"], "«redacted»");
+    assert_eq!(config["HEADERS"], "«redacted»");
+    assert_eq!(config["ON_DISCONNECT"], "fail");
+    assert_eq!(config["SEQUENCE"], Value::Null);
+    assert_eq!(
+        printed["outputs"],
+        json!([
+            {"name": "minute", "type": "TIMESTAMP"},
+            {"name": "total", "type": "DECIMAL(38,2)"},
+        ])
+    );
+}
+
+#[test]
+fn problems_of_a_stream_come_in_one_report() {
+    let bad = [
+        ("INPUT", "ws://feed.invalid/?key=CANARY"),
+        ("SEQUENCE", "at BY price PER RUN"),
+    ];
+    let found = report(&of_feeds(&["check", "stream"], &bad));
+    for want in [
+        "2 problems",
+        "WINDROW_INPUT: expected wss://, found ws://feed.invalid/?key=«redacted»",
+        "WINDROW_SEQUENCE at byte 0 (line 1, column 1): expected a BIGINT column",
+    ] {
+        assert!(found.contains(want), "{found}");
+    }
+    assert!(!found.contains("CANARY"), "{found}");
+    // In another mode, it says in which one a variable has a use.
+    let found = report(&of_feeds(&["check", "batch"], &[]));
+    let want = "WINDROW_CAPTURE: expected it to be absent in batch, found a value; only `windrow stream` has a use for it";
+    assert!(found.contains(want), "{found}");
+    assert!(!found.contains("CANARY"), "{found}");
+}
+
+#[test]
 fn f001_a_required_variable_is_missing() {
     let pairs = ["COLUMNS", "QUERY"];
     for (name, _) in GOOD {
@@ -219,7 +305,7 @@ fn f001_a_required_variable_is_missing() {
         let is_needed = match variable.batch {
             Presence::Required => variable.applies != variables::Applies::Csv,
             Presence::OneOf(other) => variable.name < other,
-            Presence::Optional(_) => false,
+            Presence::Unused | Presence::With(_) | Presence::Optional(_) => false,
         };
         let line = format!("\n  WINDROW_{}: ", variable.name);
         assert_eq!(
@@ -275,6 +361,10 @@ fn f005_malformed_numbers() {
         let Form::Number { least, most } = variable.form else {
             continue;
         };
+        // Those of streams and captures stand beside the parser.
+        if !matches!(variable.batch, Presence::Required | Presence::Optional(_)) {
+            continue;
+        }
         let in_bucket = [("INPUT", "s3://bucket/a.csv"), ("AWS_REGION", "eu-west-1")];
         let is_of_s3 = variable.applies == variables::Applies::S3;
         let base = if is_of_s3 { &in_bucket[..] } else { &[] };

@@ -366,32 +366,48 @@ fn words(tree: &Tree) -> Findings {
     findings
 }
 
-/// docs/configuration.md has the table's rows, all of them and no others.
+/// docs/configuration.md has the table's rows of each mode under its heading, all of them and no others.
 fn documented_variables(tree: &Tree) -> Findings {
     let path = "docs/configuration.md";
     let page = tree.get(path).map_or("", String::as_str);
-    let rows: Vec<String> = variables::ALL
-        .iter()
-        .map(variables::Variable::documented)
-        .collect();
     let mut findings = Findings::new();
-    for row in &rows {
-        if !page.lines().any(|line| line == row) {
-            findings.push(format!(
-                "{path}:1: a variable is missing or says something else, use the row\n  {row}"
-            ));
+    for mode in variables::Mode::ALL {
+        let heading = variables_heading(mode);
+        let lines = || {
+            let lines = page.lines().enumerate();
+            let below = lines.skip_while(|(_, line)| *line != heading).skip(1);
+            below.take_while(|(_, line)| !line.starts_with("## "))
+        };
+        let rows = variable_rows(mode);
+        for row in &rows {
+            if !lines().any(|(_, line)| line == row) {
+                findings.push(format!(
+                    "{path}:1: below {heading}, a variable is missing or says something else, use the row\n  {row}"
+                ));
+            }
         }
-    }
-    for (index, line) in page.lines().enumerate() {
-        let is_row = line.starts_with("| `") && line.chars().nth(3).is_some_and(char::is_uppercase);
-        if is_row && !rows.iter().any(|row| row == line) {
-            findings.push(format!(
-                "{path}:{}: no such variable, use src/config/variables.rs\n  {line}",
-                index + 1
-            ));
+        for (index, line) in lines() {
+            let is_row =
+                line.starts_with("| `") && line.chars().nth(3).is_some_and(char::is_uppercase);
+            if is_row && !rows.iter().any(|row| row == line) {
+                findings.push(format!(
+                    "{path}:{}: no such variable, use src/config/variables.rs\n  {line}",
+                    index + 1
+                ));
+            }
         }
     }
     findings
+}
+
+fn variables_heading(mode: variables::Mode) -> String {
+    format!("## Variables of `{}`", mode.word())
+}
+
+fn variable_rows(mode: variables::Mode) -> Vec<String> {
+    let rows = variables::ALL.iter();
+    rows.filter_map(|variable| variable.documented(mode))
+        .collect()
 }
 
 /// Every row of the table of modules is a module of the tree.
@@ -547,19 +563,22 @@ mod checks {
 
     #[test]
     fn the_page_of_variables_has_every_row_and_no_other() {
-        let rows: Vec<String> = variables::ALL
-            .iter()
-            .map(variables::Variable::documented)
-            .collect();
-        let page = rows.join("\n");
+        let table = |mode, rows: &[String]| {
+            let heading = variables_heading(mode);
+            format!("{heading}\n\n{}\n\n## Another\n", rows.join("\n"))
+        };
+        let [batch, stream] = variables::Mode::ALL.map(|mode| (mode, variable_rows(mode)));
+        let page = table(batch.0, &batch.1) + &table(stream.0, &stream.1);
         assert_eq!(
             documented_variables(&tree(&[("docs/configuration.md", &page)])),
             Findings::new()
         );
-        let short = format!("{}\n| `SHARD` | x | x | x |\n", rows[1..].join("\n"));
-        let findings = documented_variables(&tree(&[("docs/configuration.md", &short)]));
+        // One is missing, one is unknown, and what the other table has does not count.
+        let rows = [&batch.1[1..], &["| `SHARD` | x | x | x |".to_owned()]].concat();
+        let page = table(batch.0, &rows) + &table(stream.0, &stream.1);
+        let findings = documented_variables(&tree(&[("docs/configuration.md", &page)]));
         assert_eq!(findings.len(), 2, "{findings:?}");
-        assert!(findings[0].contains(&rows[0]) && findings[1].contains("SHARD"));
+        assert!(findings[0].contains(&batch.1[0]) && findings[1].contains("SHARD"));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! `windrow check batch`: prints the configuration as a run would use it (SPEC 2). Reads nothing that the
-//! environment points at, and says what that is.
+//! `windrow check batch` and `windrow check stream`: print the configuration as a run would use it (SPEC 2). They read
+//! nothing that the environment points at, and say what that is.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -53,7 +53,7 @@ pub fn run(context: &Context, mut config: Config) -> Result<Outcome> {
 
 fn text(config: &Config) -> Result<String> {
     let document = Document {
-        mode: "batch",
+        mode: config.mode().word(),
         version: env!("CARGO_PKG_VERSION"),
         config: &config.resolved,
         not_read: not_read(config),

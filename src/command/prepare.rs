@@ -11,6 +11,7 @@ use crate::limits;
 use crate::log::Event;
 use crate::manifest::{self, Identity, Mode, Started};
 use crate::random::Nonce;
+use crate::s3::Side;
 use crate::stop::Stop;
 use crate::supervise::Context;
 use crate::task::Task as EcsTask;
@@ -101,7 +102,7 @@ pub(super) fn claim(
 ) -> Result<Claim> {
     let nonce = Nonce::draw(context.random.as_ref())?;
     let claim = Claim::take(Terms {
-        store: stores.output(&config.output)?,
+        store: stores.runs(&config.output, Side::Output)?,
         prefix: config.run_id.as_str().to_owned(),
         attempts: stores.attempts(),
         started: Started {

@@ -1,7 +1,6 @@
 //! Which store a URI means: a directory, or a bucket reached as the configuration says. Made once a run; everything that
 //! talks to S3 shares its connections, credentials and counts.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::S3;
@@ -81,30 +80,19 @@ impl Stores {
         })
     }
 
-    /// Where a run's artifacts go.
+    /// Where runs put their artifacts, or, as [`Side::Input`], one run that is only read, by `verify`.
     ///
     /// # Errors
     /// 70; the configuration has what each of its URIs needs.
-    pub(super) fn output(&self, uri: &OutputUri) -> Result<Arc<dyn Store>> {
-        Ok(match uri {
-            OutputUri::File(uri) => Arc::new(FileStore::output(Path::new(uri.path()))),
-            OutputUri::S3(output) => {
-                let client = self.buckets()?.client(&output.bucket, Side::Output);
-                Arc::new(ObjectStore::new(client, &output.prefix))
+    pub(super) fn runs(&self, uri: &OutputUri, side: Side) -> Result<Arc<dyn Store>> {
+        Ok(match (uri, side) {
+            (OutputUri::File(uri), Side::Output) => {
+                Arc::new(FileStore::output(uri.path().as_ref()))
             }
-        })
-    }
-
-    /// A run that is only read, by `verify`.
-    ///
-    /// # Errors
-    /// As [`Self::output`].
-    pub(super) fn run(&self, uri: &OutputUri) -> Result<Arc<dyn Store>> {
-        Ok(match uri {
-            OutputUri::File(uri) => Arc::new(FileStore::run(Path::new(uri.path()))),
-            OutputUri::S3(run) => {
-                let client = self.buckets()?.client(&run.bucket, Side::Input);
-                Arc::new(ObjectStore::new(client, &run.prefix))
+            (OutputUri::File(uri), Side::Input) => Arc::new(FileStore::run(uri.path().as_ref())),
+            (OutputUri::S3(uri), side) => {
+                let client = self.buckets()?.client(&uri.bucket, side);
+                Arc::new(ObjectStore::new(client, &uri.prefix))
             }
         })
     }

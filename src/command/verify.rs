@@ -15,6 +15,7 @@ use crate::digest::Sha256;
 use crate::error::{Error, Kind, Result, shown};
 use crate::limits::MANIFEST_BYTES;
 use crate::manifest::{FAILURE, FORMAT, INTERRUPTED, MANIFEST, Mode, Receipt};
+use crate::s3::Side;
 use crate::stop::Stop;
 use crate::store::{Pattern, Store, lifted};
 use crate::supervise::{Context, Outcome};
@@ -107,7 +108,7 @@ impl Target {
 /// 65 where an artifact differs, naming the first; those of [`verify`].
 pub fn run(context: &Context, target: &Target) -> Result<Outcome> {
     let stores = Stores::new(context, target.s3.as_ref(), None)?;
-    let store = stores.run(&target.place)?;
+    let store = stores.runs(&target.place, Side::Input)?;
     let verified = verify(
         store.as_ref(),
         target.document,

@@ -9,7 +9,11 @@ use super::raw::Raw;
 use super::redact::{self, Secret};
 
 /// Everything of others that is read from the environment.
-pub const SETTINGS: [&str; 30] = [
+pub(super) fn settings() -> impl Iterator<Item = &'static str> {
+    SUPPORTED.into_iter().chain(UNSUPPORTED).chain(PROXIES)
+}
+
+const SUPPORTED: [&str; 15] = [
     "AWS_REGION",
     "AWS_DEFAULT_REGION",
     "AWS_ACCESS_KEY_ID",
@@ -25,22 +29,6 @@ pub const SETTINGS: [&str; 30] = [
     "ECS_CONTAINER_METADATA_URI_V4",
     "AWS_USE_FIPS_ENDPOINT",
     "AWS_USE_DUALSTACK_ENDPOINT",
-    // Known to others, named where they would be missed.
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
-    "AWS_CONFIG_FILE",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_ROLE_ARN",
-    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
-    "HTTP_PROXY",
-    "http_proxy",
-    "HTTPS_PROXY",
-    "https_proxy",
-    "ALL_PROXY",
-    "all_proxy",
-    "NO_PROXY",
-    "no_proxy",
 ];
 
 /// Where others look for credentials and windrow does not.
@@ -131,7 +119,7 @@ impl Aws {
     /// The settings in `raw`.
     ///
     /// # Errors
-    /// Every problem, in the order of [`SETTINGS`].
+    /// Every problem, in the order of [`settings`].
     pub fn parse(raw: &Raw) -> Result<Self, Vec<Problem>> {
         let mut reader = Reader {
             raw,

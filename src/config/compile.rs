@@ -1,10 +1,12 @@
 //! COLUMNS and QUERY to columns and plan, with the variable's name on every problem. Pure.
 
-use super::Compiled;
 use super::problem::Problem;
+use super::variables as known;
+use super::{Compiled, Input, Windowing};
 use crate::decode::{Format, Header};
 use crate::query;
 use crate::query::columns::{Family, parse_columns};
+use crate::query::windows::{Named, Numbered, Terms};
 use crate::value::Type;
 use crate::value::column::{Column, Form, Source};
 
@@ -21,45 +23,91 @@ impl Written<'_> {
     }
 }
 
-/// The plan of `query` over `columns`.
-pub(super) fn compile(columns: Vec<Column>, query: Written<'_>) -> Result<Compiled, Vec<Problem>> {
-    match query::compile(query.text, &columns) {
-        Ok(plan) => Ok(Compiled {
+/// The plan of `query` over `columns`, cut into windows where there are terms for them.
+pub(super) fn compile(
+    columns: Vec<Column>,
+    query: Written<'_>,
+    terms: Option<&Terms>,
+) -> Result<Compiled, Vec<Problem>> {
+    let compiled = match terms {
+        None => query::compile(query.text, &columns).map(|plan| (plan, None)),
+        Some(terms) => query::compile_windows(query.text, &columns, terms)
+            .map(|(plan, windows)| (plan, Some(windows))),
+    };
+    match compiled {
+        Ok((plan, windows)) => Ok(Compiled {
             columns,
             plan,
-            windows: None,
+            windows,
         }),
         Err(problem) => Err(vec![query.problem(problem)]),
     }
 }
 
-/// What sources in COLUMNS may be.
-pub(super) fn family(format: &Format) -> Family {
-    match format {
-        Format::Csv { header, .. } => match header {
-            Header::Present => Family::Csv,
-            Header::Absent => Family::CsvWithoutHeader,
-        },
-        Format::Ndjson { .. } | Format::Json { .. } => Family::Json,
-        Format::Capture { .. } => Family::Capture,
+/// Which of `columns` EVENT_TIME and SEQUENCE name; `None` where these are not known yet, and only the texts are checked.
+pub(super) fn terms(
+    windowing: &Windowing,
+    columns: Option<&[Column]>,
+) -> Result<Option<Terms>, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut refuse = |variable: known::Variable, text: &str, problem| {
+        problems.push(Problem::in_text(variable.name, text, problem));
+    };
+    let text = windowing.event_time.as_str();
+    let event_time = Named::parse(text)
+        .and_then(|name| columns.map(|all| name.timestamp(all)).transpose())
+        .map_err(|problem| refuse(known::EVENT_TIME, text, problem));
+    let sequence = windowing.sequence.as_deref().and_then(|text| {
+        Numbered::parse(text)
+            .and_then(|names| columns.map(|all| names.columns(all)).transpose())
+            .map_err(|problem| refuse(known::SEQUENCE, text, problem))
+            .ok()
+            .flatten()
+    });
+    match problems.is_empty() {
+        true => Ok(event_time.ok().flatten().map(|event_time| Terms {
+            event_time,
+            // At most a day of seconds.
+            lateness_us: i64::try_from(windowing.lateness.as_micros()).unwrap_or(i64::MAX),
+            sequence,
+        })),
+        false => Err(problems),
     }
 }
 
-/// What sources in COLUMNS may be, as far as the environment says; `None` for a range, which has no COLUMNS.
+/// What sources in COLUMNS may be; `None` for a range, which has no COLUMNS.
+pub(super) fn family(input: &Input, windowing: Option<&Windowing>) -> Option<Family> {
+    Some(match (input, windowing) {
+        (Input::Range(_), _) => return None,
+        (Input::Feeds(_), _) => Family::Stream,
+        (Input::Objects { format, .. }, windowing) => match (format, windowing) {
+            (Format::Csv { header, .. }, _) => match header {
+                Header::Present => Family::Csv,
+                Header::Absent => Family::CsvWithoutHeader,
+            },
+            (Format::Ndjson { .. } | Format::Json { .. }, _) => Family::Json,
+            (Format::Capture { .. }, None) => Family::Capture,
+            (Format::Capture { .. }, Some(_)) => Family::Stream,
+        },
+    })
+}
+
+/// What sources in COLUMNS may be in a batch over objects, as far as the environment says.
 pub(super) fn families(
-    is_range: bool,
     format: Option<&str>,
     header: Option<&str>,
-) -> Option<&'static [Family]> {
-    use Family::{Csv, CsvWithoutHeader, Json};
-    Some(match (is_range, format, header) {
-        (true, _, _) => return None,
-        (false, None, _) => &[Csv, CsvWithoutHeader, Json],
-        (false, Some("csv"), Some("present")) => &[Csv],
-        (false, Some("csv"), Some("absent")) => &[CsvWithoutHeader],
-        (false, Some("csv"), _) => &[Csv, CsvWithoutHeader],
-        (false, Some(_), _) => &[Json],
-    })
+    windows: bool,
+) -> &'static [Family] {
+    use Family::{Capture, Csv, CsvWithoutHeader, Json, Stream};
+    match (format, header) {
+        (None, _) => &[Csv, CsvWithoutHeader, Json, Capture],
+        (Some("csv"), Some("present")) => &[Csv],
+        (Some("csv"), Some("absent")) => &[CsvWithoutHeader],
+        (Some("csv"), _) => &[Csv, CsvWithoutHeader],
+        (Some("capture"), _) if windows => &[Stream],
+        (Some("capture"), _) => &[Capture],
+        (Some(_), _) => &[Json],
+    }
 }
 
 /// The columns of COLUMNS, as the first family that takes them; the problems that the first one has with them.

@@ -5,10 +5,17 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Text;
-use super::aws::parse_url;
+use serde_json::Value;
+
+use super::aws::{self, parse_url};
+use super::given::{Given, number, quoted};
 use super::problem::Fault;
+use super::raw::Raw;
 use super::redact::{self, Secret};
+use super::uri::listed;
+use super::variables as known;
+use super::{Text, read};
+use crate::limits::FEEDS;
 use crate::value::column::Path;
 
 /// What a stream reads, and how.
@@ -115,6 +122,185 @@ impl FeedUri {
     #[must_use]
     pub fn expose(&self) -> &str {
         self.uri.expose()
+    }
+}
+
+/// Reads INPUT of a stream.
+///
+/// # Errors
+/// The fault of the first element that has one; more feeds than [`FEEDS`].
+pub(super) fn uris(text: &str) -> Result<Vec<FeedUri>, Fault> {
+    let texts = listed(text)?;
+    if texts.len() > FEEDS {
+        let found = format!("{} of them", texts.len());
+        let advice = "each is a thread and a connection: start another run for the rest";
+        return Err(Fault::new(format!("at most {FEEDS} feeds"), found, advice));
+    }
+    texts.iter().map(|text| FeedUri::parse(text)).collect()
+}
+
+/// Reads all that only a stream has; `None` where a problem says why.
+pub(super) fn read(
+    given: &mut Given<'_>,
+    raw: &Raw,
+    uris: Option<Vec<FeedUri>>,
+    columns: Option<Text>,
+    headers: Option<Vec<(String, Secret)>>,
+) -> Option<Feeds> {
+    let records = read::records(given);
+    let idle = given.number(&known::IDLE_TIMEOUT_SECONDS);
+    // Absent where CAPTURE is `off`, and a problem where it is not.
+    let part = given.number(&known::PART_SECONDS);
+    let subscribe = match given.is_set(&known::SUBSCRIBE) {
+        false => Some(Vec::new()),
+        true => given.parsed(&known::SUBSCRIBE, subscribe),
+    };
+    let heartbeat = match given.is_set(&known::HEARTBEAT) {
+        false => Some(None),
+        true => given.parsed(&known::HEARTBEAT, Heartbeat::parse).map(Some),
+    };
+    let on_disconnect = match given.is_set(&known::ON_DISCONNECT) {
+        false => Some(OnDisconnect::Fail),
+        true => given.parsed(&known::ON_DISCONNECT, OnDisconnect::parse),
+    };
+    if let Some(uris) = &uris
+        && !given.is_set(&known::SEQUENCE)
+    {
+        refuse_one_feed_twice(given, uris);
+    }
+    Some(Feeds {
+        uris: uris?,
+        columns: columns?,
+        records: records?,
+        idle: Duration::from_secs(idle?),
+        capture: part.map(|seconds| Capture {
+            part: Duration::from_secs(seconds),
+        }),
+        subscribe: subscribe?,
+        heartbeat: heartbeat?,
+        headers: headers?,
+        on_disconnect: on_disconnect?,
+        ca_bundle: aws::ca_bundle(raw),
+        proxies: aws::proxies(raw),
+    })
+}
+
+/// Every message of a feed that is named twice would count twice; with SEQUENCE the second one is a duplicate, and two
+/// connections are more likely to miss nothing.
+fn refuse_one_feed_twice(given: &mut Given<'_>, uris: &[FeedUri]) {
+    let known_before = |(place, uri)| uris.iter().take(place).any(|other| other == uri);
+    let twice = uris.iter().enumerate().find(|&pair| known_before(pair));
+    if let Some((_, uri)) = twice {
+        let advice =
+            "its messages would count twice: name it once, or set SEQUENCE, which drops duplicates";
+        let fault = Fault::new("each feed once", format!("{uri} twice"), advice);
+        given.refuse(&known::INPUT, fault);
+    }
+}
+
+/// Reads SUBSCRIBE. No problem shows any of it.
+///
+/// # Errors
+/// Anything but a JSON array of at least one message.
+fn subscribe(text: &str) -> Result<Vec<Secret>, Fault> {
+    let fault = |found: String| {
+        let expected = known::SUBSCRIBE.form.to_string();
+        Fault::new(expected, found, "its text is not shown here")
+    };
+    // This decides what JSON is; the texts themselves stay as they are, numbers and the order of keys included.
+    let messages: Vec<Value> = serde_json::from_slice(text.as_bytes()).map_err(|cause| {
+        fault(format!(
+            "something else at line {}, column {}",
+            cause.line(),
+            cause.column()
+        ))
+    })?;
+    if messages.is_empty() {
+        return Err(fault("an empty array".to_owned()));
+    }
+    let texts = messages.iter().zip(elements(text));
+    let sent = texts.map(|(message, compact)| match message {
+        Value::String(text) => Secret::new(text.as_str()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            Secret::new(compact)
+        }
+    });
+    Ok(sent.collect())
+}
+
+/// The elements of a JSON array, without the blanks that are outside of strings.
+fn elements(array: &str) -> Vec<String> {
+    let mut elements = vec![String::new()];
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for character in array.chars() {
+        let is_blank = matches!(character, ' ' | '\t' | '\n' | '\r');
+        let opens = !in_string && matches!(character, '[' | '{');
+        let closes = !in_string && matches!(character, ']' | '}');
+        depth -= usize::from(closes);
+        match elements.last_mut() {
+            _ if !in_string && (is_blank || depth == 0) => {}
+            _ if !in_string && depth == 1 && character == ',' => elements.push(String::new()),
+            Some(element) => element.push(character),
+            None => {}
+        }
+        depth += usize::from(opens);
+        in_string ^= character == '"' && !escaped;
+        escaped = in_string && character == '\\' && !escaped;
+    }
+    elements
+}
+
+impl Heartbeat {
+    /// # Errors
+    /// Anything but seconds, and perhaps a blank and a text.
+    fn parse(text: &str) -> Result<Self, Fault> {
+        let fault = |advice| Fault::new(known::HEARTBEAT.form.to_string(), quoted(text), advice);
+        let (seconds, message) = match text.split_once(' ') {
+            None => (text, None),
+            Some((_, "")) => return Err(fault("leave out the blank, or write a text after it")),
+            Some((seconds, message)) => (seconds, Some(message.to_owned())),
+        };
+        match number(seconds, 1, HEARTBEAT_SECONDS) {
+            None => Err(fault("write only digits before the blank")),
+            Some(seconds) => Ok(Self {
+                every: Duration::from_secs(seconds),
+                text: message,
+            }),
+        }
+    }
+}
+
+/// Longest time between two heartbeats: who waits longer than an hour for one, wants none.
+const HEARTBEAT_SECONDS: u64 = 3_600;
+/// Most reconnects of a run: one every six seconds of the longest.
+const RECONNECTS: u64 = 100_000;
+
+impl OnDisconnect {
+    /// # Errors
+    /// Anything but `fail` and `reconnect:N`.
+    fn parse(text: &str) -> Result<Self, Fault> {
+        if text == "fail" {
+            return Ok(Self::Fail);
+        }
+        let limit = text.strip_prefix("reconnect:");
+        let limit = limit.and_then(|limit| number(limit, 1, RECONNECTS));
+        match limit.and_then(|limit| u32::try_from(limit).ok()) {
+            Some(limit) => Ok(Self::Reconnect { limit }),
+            None => Err(Fault::new(
+                known::ON_DISCONNECT.form.to_string(),
+                quoted(text),
+                "",
+            )),
+        }
+    }
+}
+
+impl fmt::Display for OnDisconnect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fail => f.write_str("fail"),
+            Self::Reconnect { limit } => write!(f, "reconnect:{limit}"),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::problem::{Fault, Problem};
 use super::raw::Raw;
-use super::variables::{ALL, Form, PREFIX, Presence, Variable, nearest};
+use super::variables::{ALL, Form, Mode, PREFIX, Presence, Variable, nearest};
 use crate::error::shown;
 use crate::limits;
 
@@ -20,14 +20,16 @@ const SHOWN_CHARACTERS: usize = 80;
 /// problem says so.
 #[derive(Debug)]
 pub(super) struct Given<'a> {
+    mode: Mode,
     values: BTreeMap<&'static str, Option<&'a str>>,
     problems: Vec<Problem>,
 }
 
 impl<'a> Given<'a> {
-    /// The known variables of `raw`; the others are problems.
-    pub(super) fn new(raw: &'a Raw) -> Self {
+    /// The known variables of `raw`, for `mode`; the others are problems.
+    pub(super) fn new(raw: &'a Raw, mode: Mode) -> Self {
         let mut given = Self {
+            mode,
             values: BTreeMap::new(),
             problems: Vec::new(),
         };
@@ -45,6 +47,8 @@ impl<'a> Given<'a> {
     /// `variable` of `raw` alone; the others are not looked at.
     pub(super) fn only(raw: &'a Raw, variable: &Variable) -> Self {
         let mut given = Self {
+            // Of a variable alone, all modes say the same.
+            mode: Mode::Batch,
             values: BTreeMap::new(),
             problems: Vec::new(),
         };
@@ -91,18 +95,14 @@ impl<'a> Given<'a> {
         let is_set = self.is_set(variable);
         if !applies {
             if is_set {
-                let fault = Fault::new(
-                    "it to be absent for this INPUT, INPUT_FORMAT and OUTPUT",
-                    "a value",
-                    variable.presence(),
-                );
-                self.refuse(variable, fault);
+                self.refuse(variable, self.no_use(variable));
             }
             return;
         }
-        match variable.batch {
+        let form = variable.form(self.mode);
+        match variable.presence(self.mode) {
             Presence::Required if !is_set => {
-                let fault = Fault::new(variable.form.to_string(), "nothing", "it is required");
+                let fault = Fault::new(form.to_string(), "nothing", "it is required");
                 self.refuse(variable, fault);
             }
             // Said once for the pair, at its first.
@@ -110,7 +110,7 @@ impl<'a> Given<'a> {
                 let advice = format!("set {PREFIX}{} or {PREFIX}{other}", variable.name);
                 match (is_set, self.values.contains_key(other)) {
                     (false, false) => {
-                        let fault = Fault::new(variable.form.to_string(), "nothing", advice);
+                        let fault = Fault::new(form.to_string(), "nothing", advice);
                         self.refuse(variable, fault);
                     }
                     (true, true) => {
@@ -120,7 +120,34 @@ impl<'a> Given<'a> {
                     (true, false) | (false, true) => {}
                 }
             }
-            Presence::Required | Presence::OneOf(_) | Presence::Optional(_) => {}
+            Presence::With(other) if !is_set && self.values.contains_key(other) => {
+                let advice = format!("it is needed with {PREFIX}{other}");
+                let fault = Fault::new(form.to_string(), "nothing", advice);
+                self.refuse(variable, fault);
+            }
+            Presence::Unused
+            | Presence::Required
+            | Presence::OneOf(_)
+            | Presence::With(_)
+            | Presence::Optional(_) => {}
+        }
+    }
+
+    /// What to say of a variable that is set for nothing.
+    fn no_use(&self, variable: &Variable) -> Fault {
+        let found = "a value";
+        match (variable.need(self.mode), variable.only_in()) {
+            (Some(need), _) => {
+                let expected = "it to be absent for this INPUT, INPUT_FORMAT and OUTPUT";
+                Fault::new(expected, found, need)
+            }
+            (None, other) => {
+                let expected = format!("it to be absent in {}", self.mode.word());
+                let advice = other.map_or(String::new(), |mode| {
+                    format!("only `windrow {}` has a use for it", mode.word())
+                });
+                Fault::new(expected, found, advice)
+            }
         }
     }
 
@@ -137,10 +164,10 @@ impl<'a> Given<'a> {
 
     /// The value of a [`Form::Number`].
     pub(super) fn number(&mut self, variable: &Variable) -> Option<u64> {
+        let form = variable.form(self.mode);
         self.parsed(variable, |text| {
-            let advice = "write only digits";
-            let fault = || Fault::new(variable.form.to_string(), quoted(text), advice);
-            let Form::Number { least, most } = variable.form else {
+            let fault = || Fault::new(form.to_string(), quoted(text), "write only digits");
+            let Form::Number { least, most } = form else {
                 return Err(fault());
             };
             number(text, least, most).ok_or_else(fault)
@@ -149,24 +176,29 @@ impl<'a> Given<'a> {
 
     /// The value of a [`Form::Word`].
     pub(super) fn word(&mut self, variable: &Variable) -> Option<&'static str> {
+        let form = variable.form(self.mode);
         self.parsed(variable, |text| {
-            let words = match variable.form {
+            let words = match form {
                 Form::Word(words) => words,
-                Form::Number { .. } | Form::Text(_) => &[],
+                Form::Number { .. } | Form::Text(_) | Form::ByMode { .. } => &[],
             };
             let found = words.iter().find(|word| **word == text).copied();
-            found.ok_or_else(|| Fault::new(variable.form.to_string(), quoted(text), ""))
+            found.ok_or_else(|| Fault::new(form.to_string(), quoted(text), ""))
         })
     }
 
     /// The problems in the order of the table, unknown names first.
-    pub(super) fn into_problems(mut self) -> Vec<Problem> {
-        let place = |problem: &Problem| {
-            ALL.iter()
-                .position(|variable| variable.name == problem.variable)
-        };
-        self.problems.sort_by_key(place);
-        self.problems
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        let is_known = |problem: &Problem| ALL.iter().any(|known| known.name == problem.variable);
+        let (mut left, mut ordered): (Vec<_>, Vec<_>) =
+            self.problems.into_iter().partition(is_known);
+        for known in ALL {
+            let of_it = |problem: &Problem| problem.variable == known.name;
+            let (found, others) = left.into_iter().partition(of_it);
+            left = others;
+            ordered.extend::<Vec<_>>(found);
+        }
+        ordered
     }
 }
 

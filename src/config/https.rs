@@ -30,7 +30,7 @@ pub struct Https {
 }
 
 /// Headers that windrow decides itself.
-const OWN: [&str; 12] = [
+const OWN: [&str; 16] = [
     "accept-encoding",
     "connection",
     "content-length",
@@ -40,6 +40,10 @@ const OWN: [&str; 12] = [
     "if-none-match",
     "if-range",
     "range",
+    "sec-websocket-accept",
+    "sec-websocket-extensions",
+    "sec-websocket-key",
+    "sec-websocket-version",
     "te",
     "transfer-encoding",
     "upgrade",
@@ -100,7 +104,7 @@ impl fmt::Display for HttpsUri {
 /// Anything but an object of headers that a request can carry, each once, none of which windrow decides itself.
 pub fn headers(text: &str) -> Result<Vec<(String, Secret)>, Fault> {
     let expected = "a JSON object of texts, such as {\"Authorization\": \"Bearer …\"}";
-    let object: Map<String, Value> = serde_json::from_str(text)
+    let object: Map<String, Value> = serde_json::from_slice(text.as_bytes())
         .map_err(|_| Fault::new(expected, "something else, which is not shown here", ""))?;
     let mut headers: Vec<(String, Secret)> = Vec::with_capacity(object.len());
     for (name, value) in object {

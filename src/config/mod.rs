@@ -26,11 +26,10 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::decode::Format;
-use crate::query::columns::Family;
 use crate::query::plan::{Plan, Windows};
 use crate::value::column::Column;
 use aws::Aws;
-use compile::{Written, compile, declared, family, range_columns};
+use compile::{Written, compile, declared, family, range_columns, terms};
 use feeds::Feeds;
 use given::Given;
 use https::Https;
@@ -40,6 +39,8 @@ use s3::{InputAccess, OutputSse};
 use uri::{InputUri, NumberRange, OutputUri, TextUri};
 use values::{OnBadRecord, OutputFormat, RunId};
 use variables as known;
+
+pub use variables::Mode;
 
 /// What `windrow batch` or `windrow stream` does.
 #[derive(Clone, Debug)]
@@ -158,17 +159,26 @@ impl S3 {
 }
 
 impl Config {
-    /// The configuration that `raw` describes.
+    /// The configuration of `mode` that `raw` describes.
     ///
     /// # Errors
     /// Every problem, in the order of the table of variables.
-    pub fn parse(raw: &Raw) -> Result<Self, Vec<Problem>> {
-        let mut given = Given::new(raw);
-        let config = read::read(&mut given, raw);
+    pub fn parse(raw: &Raw, mode: Mode) -> Result<Self, Vec<Problem>> {
+        let mut given = Given::new(raw, mode);
+        let config = read::read(&mut given, raw, mode);
         let problems = given.into_problems();
         match config {
             Some(config) if problems.is_empty() => Ok(config),
             _ => Err(problems),
+        }
+    }
+
+    /// The mode that it is for.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        match self.input {
+            Input::Feeds(_) => Mode::Stream,
+            Input::Objects { .. } | Input::Range(_) => Mode::Batch,
         }
     }
 
@@ -181,18 +191,21 @@ impl Config {
             variable: self.query.variable(&known::QUERY, &known::QUERY_URI),
             text: query,
         };
-        let Some(from) = self.input.columns() else {
-            return compile(range_columns(), query);
+        let windowing = self.windowing.as_ref();
+        let family = family(&self.input, windowing);
+        let (Some(from), Some(family)) = (self.input.columns(), family) else {
+            return compile(range_columns(), query, None);
         };
         let columns = Written {
             variable: from.variable(&known::COLUMNS, &known::COLUMNS_URI),
             text: columns,
         };
-        let family = match (&self.input, &self.windowing) {
-            (Input::Objects { format, .. }, None) => family(format),
-            (_, Some(_)) | (Input::Feeds(_) | Input::Range(_), None) => Family::Stream,
+        let columns = declared(&[family], columns)?;
+        let terms = match windowing {
+            None => None,
+            Some(windowing) => terms(windowing, Some(&columns))?,
         };
-        compile(declared(&[family], columns)?, query)
+        compile(columns, query, terms.as_ref())
     }
 
     /// Settles how many workers there are, for what is written down about the run.

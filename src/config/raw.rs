@@ -46,10 +46,15 @@ impl FromIterator<(OsString, OsString)> for Raw {
     fn from_iter<I: IntoIterator<Item = (OsString, OsString)>>(all: I) -> Self {
         let is_kept = |name: &OsStr| {
             name.as_bytes().starts_with(PREFIX.as_bytes())
-                || aws::SETTINGS.iter().any(|known| name == *known)
+                || aws::settings().any(|known| name == known)
         };
-        let kept = all.into_iter().filter(|(name, _)| is_kept(name));
-        Self(kept.collect())
+        let mut raw = Self::default();
+        for (name, value) in all {
+            if is_kept(&name) {
+                raw.0.insert(name, value);
+            }
+        }
+        raw
     }
 }
 

@@ -42,30 +42,39 @@ pub fn uri(text: &str) -> String {
     shown(hidden(text).as_bytes(), SHOWN_CHARACTERS)
 }
 
-/// `text` without the secrets that a URI in it may carry; neither escaped nor cut.
+/// `text` without the secrets that URIs in it may carry; neither escaped nor cut. After the first query string nothing
+/// is shown but names.
 #[must_use]
 pub fn hidden(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else {
-        return text.to_owned();
-    };
-    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(authority_end);
-    let host = match authority.rsplit_once('@') {
-        Some((_, host)) => format!("{REDACTED}@{host}"),
-        None => authority.to_owned(),
-    };
-    let path = match path.split_once('?') {
-        Some((path, query)) if scheme != "file" => format!("{path}?{}", query_string(query)),
-        _ => path.to_owned(),
-    };
-    format!("{scheme}://{host}{path}")
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((scheme, after)) = rest.split_once("://") {
+        let authority_end = after.find(['/', '?', '#']).unwrap_or(after.len());
+        let (authority, path) = after.split_at(authority_end);
+        shown.extend([scheme, "://"]);
+        match authority.rsplit_once('@') {
+            Some((_, host)) => shown.extend([REDACTED, "@", host]),
+            None => shown.push_str(authority),
+        }
+        // What is no list of URIs may be meant as one: in a path, another URI may begin.
+        let next = path.find("://").unwrap_or(path.len());
+        match path.split_once('?') {
+            Some((path, query)) if path.len() < next && !scheme.ends_with("file") => {
+                shown.extend([path, "?", &query_string(query)]);
+                return shown;
+            }
+            Some(_) | None => rest = path,
+        }
+    }
+    shown + rest
 }
 
-/// Names stay, values go; a piece without a name is a value.
+/// Names stay, values go; a piece without a plain name is a value.
 fn query_string(query: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%[]".contains(&byte);
     let pair = |pair: &str| match pair.split_once('=') {
-        Some((name, _)) => format!("{name}={REDACTED}"),
-        None => REDACTED.to_owned(),
+        Some((name, _)) if name.bytes().all(is_plain) => format!("{name}={REDACTED}"),
+        Some(_) | None => REDACTED.to_owned(),
     };
     query.split('&').map(pair).collect::<Vec<_>>().join("&")
 }
@@ -95,6 +104,16 @@ mod tests {
                 "https://h/x?token=«redacted»&b=«redacted»",
             ),
             ("no path", "wss://h?secret", "wss://h?«redacted»"),
+            (
+                "a URI as a value",
+                "https://h/x?next=https://g/y?token=abc",
+                "https://h/x?next=«redacted»",
+            ),
+            (
+                "no list, but meant as one",
+                "wss://a/x,wss://me:pass@b/y?key=abc&z\",\"wss://me:pass@c/?key=abc",
+                "wss://a/x,wss://«redacted»@b/y?key=«redacted»&«redacted»",
+            ),
         ] {
             assert_eq!(uri(text), want, "{name}");
         }

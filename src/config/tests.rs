@@ -1,4 +1,6 @@
-//! Whole environments against what they come to: rows 1 to 8, 113 and 122 of the fault catalogue.
+//! Whole environments against what they come to: rows 1 to 8, 113, 122 and 129 of the fault catalogue.
+
+mod stream;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -8,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::raw::Raw;
 use super::values::OnBadRecord;
-use super::variables::{ALL, Applies, Form, PREFIX, Presence};
+use super::variables::{ALL, Applies, Form, Mode, PREFIX, Presence};
 use super::{Config, Input, Text};
 use crate::decode::{Format, Header};
 use crate::limits;
@@ -51,6 +53,55 @@ fn range() -> Environment {
     environment
 }
 
+/// Two feeds.
+fn stream() -> Environment {
+    let mut environment = with(
+        json(),
+        &[
+            ("INPUT", r#"["wss://a.example/ws?key=k","wss://b.example"]"#),
+            ("INPUT_FORMAT", "json"),
+            (
+                "COLUMNS",
+                "at TIMESTAMP_MS FROM E, id BIGINT FROM t, s VARCHAR, p DECIMAL(18,8)",
+            ),
+            (
+                "QUERY",
+                "SELECT time_bucket(INTERVAL '1 minute', at) AS minute, s, sum(p) AS p FROM input GROUP BY minute, s",
+            ),
+        ],
+    );
+    environment.extend(
+        [
+            ("EVENT_TIME", "at"),
+            ("LATENESS_SECONDS", "5"),
+            ("IDLE_TIMEOUT_SECONDS", "30"),
+            ("CAPTURE", "raw"),
+            ("PART_SECONDS", "60"),
+        ]
+        .map(|(name, value)| (name, value.to_owned())),
+    );
+    environment
+}
+
+/// What those feeds left, in windows.
+fn replay() -> Environment {
+    with(
+        stream(),
+        &[
+            ("INPUT", "file:///out/r0/capture/"),
+            ("INPUT_FORMAT", "capture"),
+            ("IDLE_TIMEOUT_SECONDS", ""),
+            ("CAPTURE", ""),
+            ("PART_SECONDS", ""),
+        ],
+    )
+}
+
+/// The same messages as records like any other.
+fn messages() -> Environment {
+    with(replay(), &[("EVENT_TIME", ""), ("LATENESS_SECONDS", "")])
+}
+
 /// From a bucket to a bucket.
 fn s3() -> Environment {
     let uris = [
@@ -80,9 +131,13 @@ fn raw(environment: &Environment) -> Raw {
     named.collect()
 }
 
-/// Each problem's variable and text.
+/// Each problem's variable and text, in a batch.
 fn problems(raw: &Raw) -> Vec<(String, String)> {
-    let problems = Config::parse(raw).err().unwrap_or_default();
+    problems_in(raw, Mode::Batch)
+}
+
+fn problems_in(raw: &Raw, mode: Mode) -> Vec<(String, String)> {
+    let problems = Config::parse(raw, mode).err().unwrap_or_default();
     problems
         .iter()
         .map(|problem| (problem.variable.clone(), problem.to_string()))
@@ -90,7 +145,11 @@ fn problems(raw: &Raw) -> Vec<(String, String)> {
 }
 
 fn variables(environment: &Environment) -> Vec<String> {
-    problems(&raw(environment))
+    variables_in(environment, Mode::Batch)
+}
+
+fn variables_in(environment: &Environment, mode: Mode) -> Vec<String> {
+    problems_in(&raw(environment), mode)
         .into_iter()
         .map(|(variable, _)| variable)
         .collect()
@@ -98,7 +157,7 @@ fn variables(environment: &Environment) -> Vec<String> {
 
 #[test]
 fn good_environments() {
-    let config = Config::parse(&raw(&csv())).unwrap();
+    let config = Config::parse(&raw(&csv()), Mode::Batch).unwrap();
     let Input::Objects {
         uris,
         format,
@@ -202,30 +261,52 @@ fn good_environments() {
 
 #[test]
 fn f001_each_required_variable_in_turn_and_all_at_once() {
-    for base in [csv(), json(), range()] {
-        let applies = |applies| match applies {
-            Applies::Always => true,
-            Applies::Objects => base.contains_key("INPUT_FORMAT"),
-            Applies::Csv => base.contains_key("CSV_HEADER"),
-            Applies::Json | Applies::S3 | Applies::S3Input | Applies::S3Output | Applies::Https => {
-                false
-            }
-        };
-        for variable in ALL.iter().filter(|variable| applies(variable.applies)) {
-            let environment = with(base.clone(), &[(variable.name, "")]);
-            let want = match variable.batch {
-                Presence::Required => vec![variable.name],
-                Presence::OneOf(_) if base.contains_key(variable.name) => vec![variable.name],
-                Presence::OneOf(_) | Presence::Optional(_) => vec![],
+    for (mode, base) in [
+        (Mode::Batch, csv()),
+        (Mode::Batch, json()),
+        (Mode::Batch, range()),
+        (Mode::Batch, replay()),
+        (Mode::Batch, messages()),
+        (Mode::Stream, stream()),
+    ] {
+        assert_eq!(problems_in(&raw(&base), mode), []);
+        for variable in ALL {
+            let is_there = base.contains_key(variable.name);
+            let want = match variable.presence(mode) {
+                Presence::Required | Presence::OneOf(_) | Presence::With(_) if is_there => {
+                    vec![variable.name]
+                }
+                Presence::Unused
+                | Presence::Required
+                | Presence::OneOf(_)
+                | Presence::With(_)
+                | Presence::Optional(_) => vec![],
             };
             // Without INPUT, the range's environment lacks what files need as well.
-            let found = variables(&environment);
+            let found = variables_in(&with(base.clone(), &[(variable.name, "")]), mode);
             match (variable.name, base.contains_key("INPUT_FORMAT")) {
                 ("INPUT", false) => assert_eq!(found, ["INPUT", "INPUT_FORMAT", "COLUMNS"]),
                 _ => assert_eq!(found, want, "without {}", variable.name),
             }
         }
     }
+    assert_eq!(
+        variables_in(&Environment::new(), Mode::Stream),
+        [
+            "INPUT",
+            "INPUT_FORMAT",
+            "COLUMNS",
+            "QUERY",
+            "OUTPUT",
+            "OUTPUT_FORMAT",
+            "RUN_ID",
+            "MAX_RUNTIME_SECONDS",
+            "EVENT_TIME",
+            "LATENESS_SECONDS",
+            "IDLE_TIMEOUT_SECONDS",
+            "CAPTURE",
+        ]
+    );
     assert_eq!(
         variables(&Environment::new()),
         [
@@ -243,10 +324,16 @@ fn f001_each_required_variable_in_turn_and_all_at_once() {
 
 #[test]
 fn f002_set_but_empty_is_a_problem_even_where_absence_is_none() {
-    for variable in ALL {
-        let mut environment = csv();
+    for (variable, mode) in ALL
+        .iter()
+        .flat_map(|variable| Mode::ALL.map(|mode| (variable, mode)))
+    {
+        let mut environment = match mode {
+            Mode::Batch => csv(),
+            Mode::Stream => stream(),
+        };
         environment.insert(variable.name, String::new());
-        let problems = problems(&raw(&environment));
+        let problems = problems_in(&raw(&environment), mode);
         let empty = |(name, text): &(String, String)| {
             name == variable.name && text.contains("expected a value, found an empty one")
         };
@@ -264,8 +351,8 @@ fn f003_unknown_names_come_with_the_nearest_one() {
         ("RUNID", "did you mean WINDROW_RUN_ID?"),
         ("INPUTS", "did you mean WINDROW_INPUT?"),
         ("SHARD", "remove it"),
-        ("EVENT_TIME", "remove it"),
-        ("SUBSCRIBE", "remove it"),
+        ("EVENT_TIMES", "did you mean WINDROW_EVENT_TIME?"),
+        ("SUBSCRIBES", "did you mean WINDROW_SUBSCRIBE?"),
         ("", "remove it"),
     ] {
         let mut environment = csv();
@@ -367,29 +454,38 @@ fn f004_what_this_input_has_no_use_for_is_a_problem() {
 
 #[test]
 fn f005_numbers_at_their_limits_and_one_past_them() {
-    for variable in ALL {
-        let Form::Number { least, most } = variable.form else {
+    let in_modes = |variable| Mode::ALL.map(|mode| (variable, mode));
+    for (variable, mode) in ALL.iter().flat_map(in_modes) {
+        let Form::Number { least, most } = variable.form(mode) else {
             continue;
         };
+        if variable.presence(mode) == Presence::Unused {
+            continue;
+        }
         for (text, good) in [
             (least.to_string(), true),
             (most.to_string(), true),
-            ((least - 1).to_string(), false),
+            ((i128::from(least) - 1).to_string(), false),
             ((most + 1).to_string(), false),
             (format!("+{least}"), false),
             (format!(" {least}"), false),
             (format!("{least} "), false),
             ("9".repeat(60), false),
         ] {
-            let base = match variable.applies {
-                Applies::S3 | Applies::S3Input | Applies::S3Output => s3(),
-                Applies::Always
-                | Applies::Objects
-                | Applies::Csv
-                | Applies::Json
-                | Applies::Https => csv(),
+            let base = match (mode, variable.applies) {
+                (Mode::Stream, Applies::S3) => with(
+                    stream(),
+                    &[
+                        ("OUTPUT", "s3://results/runs"),
+                        ("AWS_REGION", "eu-central-1"),
+                    ],
+                ),
+                (Mode::Stream, _) => stream(),
+                (Mode::Batch, Applies::S3) => s3(),
+                (Mode::Batch, Applies::Messages) => replay(),
+                (Mode::Batch, _) => csv(),
             };
-            let found = variables(&with(base, &[(variable.name, &text)]));
+            let found = variables_in(&with(base, &[(variable.name, &text)]), mode);
             let want = if good { vec![] } else { vec![variable.name] };
             assert_eq!(found, want, "{}={text}", variable.name);
         }
@@ -561,7 +657,7 @@ fn f129_what_https_hides_is_in_no_resolved_value() {
             ("HEADERS", headers),
         ],
     );
-    let config = Config::parse(&raw(&environment)).unwrap();
+    let config = Config::parse(&raw(&environment), Mode::Batch).unwrap();
     let shown = serde_json::to_string(&config.resolved).unwrap();
     assert!(!shown.contains("CANARY"), "{shown}");
     for (name, want) in [
@@ -608,7 +704,8 @@ fn uris_that_are_refused_say_why_and_hide_secrets() {
         ("https://host/key?token=secret#x", "leave out a fragment"),
         ("https://me:secret@host/key", "without user and password"),
         ("http://host/key", "plain http is refused"),
-        ("wss://host/feed", "not built yet"),
+        ("wss://host/feed", "`windrow stream`"),
+        ("ws://127.0.0.1/feed", "`windrow stream`"),
         ("ftp://host/secret", "file:///abs/path"),
         ("[]", "an empty array"),
         ("[1]", "a JSON array of strings"),

@@ -81,12 +81,27 @@ const S3: &str = "s3://";
 impl InputUri {
     /// # Errors
     /// Those of its scheme.
-    fn parse(text: &str) -> Result<Self, Fault> {
+    pub(super) fn parse(text: &str) -> Result<Self, Fault> {
         match text.starts_with(S3) {
             true => ObjectPattern::parse(text).map(Self::S3),
             false if HttpsUri::is_meant(text) => HttpsUri::parse(text).map(Self::Https),
             false => FilePattern::parse(text).map(Self::File),
         }
+    }
+
+    /// What stands before the last `/` of what it names: where one capture's parts all are.
+    pub(super) fn directory(&self) -> String {
+        let text = match self {
+            Self::Https(uri) => uri
+                .expose()
+                .split('?')
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+            Self::File(_) | Self::S3(_) => self.to_string(),
+        };
+        text.rsplit_once('/')
+            .map_or(String::new(), |(directory, _)| directory.to_owned())
     }
 
     /// Whether objects below `output`/`run_id`/ could be among those it names (FAULTS 122).
@@ -177,31 +192,32 @@ impl InputUris {
     /// # Errors
     /// The fault of the first element that has one.
     pub fn parse(text: &str) -> Result<Self, Fault> {
-        if !text.starts_with('[') {
-            return Self::parse_one(text);
-        }
-        let uris: Vec<String> = serde_json::from_str(text).map_err(|fault| {
-            Fault::new(
-                "a JSON array of strings",
-                fault.to_string(),
-                "one URI needs no brackets",
-            )
-        })?;
-        if let [only] = uris.as_slice() {
-            return Self::parse_one(only);
-        }
-        if uris.is_empty() {
-            return Err(Fault::new("at least one URI", "an empty array", ""));
+        let uris = listed(text)?;
+        if let [only] = uris.as_slice()
+            && let Some(range) = only.strip_prefix("range:")
+        {
+            return NumberRange::parse(range).map(Self::Range);
         }
         let parsed: Result<_, _> = uris.iter().map(|uri| InputUri::parse(uri)).collect();
-        Ok(Self::Objects(parsed?))
+        parsed.map(Self::Objects)
     }
+}
 
-    fn parse_one(text: &str) -> Result<Self, Fault> {
-        match text.strip_prefix("range:") {
-            Some(range) => Ok(Self::Range(NumberRange::parse(range)?)),
-            None => Ok(Self::Objects(vec![InputUri::parse(text)?])),
-        }
+/// The texts of a JSON array, at least one; a text that is none stands for itself.
+pub(super) fn listed(text: &str) -> Result<Vec<String>, Fault> {
+    if !text.starts_with('[') {
+        return Ok(vec![text.to_owned()]);
+    }
+    let uris: Vec<String> = serde_json::from_slice(text.as_bytes()).map_err(|fault| {
+        Fault::new(
+            "a JSON array of strings",
+            fault.to_string(),
+            "one URI needs no brackets",
+        )
+    })?;
+    match uris.is_empty() {
+        true => Err(Fault::new("at least one URI", "an empty array", "")),
+        false => Ok(uris),
     }
 }
 
@@ -368,11 +384,9 @@ impl fmt::Display for FilePattern {
 pub fn segment_matches(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == name,
-        Some((before, after)) => {
-            name.len() >= before.len() + after.len()
-                && name.starts_with(before)
-                && name.ends_with(after)
-        }
+        Some((before, after)) => name
+            .strip_prefix(before)
+            .is_some_and(|rest| rest.ends_with(after)),
     }
 }
 
@@ -394,8 +408,8 @@ fn other_scheme(text: &str) -> Fault {
                 "nothing is written over http",
             ),
             "ws" | "wss" => (
-                "file:///abs/path",
-                "a WebSocket feed is for `windrow stream`, which is not built yet",
+                "file:///abs/path or s3://bucket/key",
+                "a WebSocket feed is for the INPUT of `windrow stream`",
             ),
             "file" => ("file:///abs/path", "three slashes and an absolute path"),
             "range" => ("file:///abs/path", "a range is for INPUT only"),

@@ -9,6 +9,15 @@ use crate::query::suggest;
 /// What all names start with in the environment.
 pub const PREFIX: &str = "WINDROW_";
 
+/// The command whose configuration it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// `windrow batch`
+    Batch,
+    /// `windrow stream`
+    Stream,
+}
+
 /// One variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Variable {
@@ -18,13 +27,15 @@ pub struct Variable {
     pub applies: Applies,
     /// Whether `batch` needs it.
     pub batch: Presence,
+    /// Whether `stream` needs it.
+    pub stream: Presence,
     /// What its value looks like.
     pub form: Form,
     /// What it decides.
     pub help: &'static str,
 }
 
-/// For which inputs a variable has a meaning.
+/// For which inputs a variable has a meaning, in a mode that uses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applies {
     /// Any.
@@ -33,25 +44,35 @@ pub enum Applies {
     Objects,
     /// INPUT_FORMAT csv.
     Csv,
-    /// INPUT_FORMAT ndjson or json.
+    /// Any INPUT_FORMAT but csv.
     Json,
+    /// INPUT_FORMAT capture, and feeds.
+    Messages,
+    /// Where EVENT_TIME is set.
+    Windows,
+    /// CAPTURE raw.
+    Raw,
     /// Where any `s3://` is used.
     S3,
     /// Where INPUT, QUERY_URI or COLUMNS_URI is `s3://`.
     S3Input,
     /// Where OUTPUT is `s3://`.
     S3Output,
-    /// Where INPUT, QUERY_URI or COLUMNS_URI is `https://`.
+    /// Where INPUT, QUERY_URI or COLUMNS_URI is `https://`, and for feeds.
     Https,
 }
 
 /// Whether a mode needs a variable, where it applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
+    /// The mode has no use for it.
+    Unused,
     /// It must be there.
     Required,
     /// It or this other one must be there, never both.
     OneOf(&'static str),
+    /// It must be there with this other one, or neither.
+    With(&'static str),
     /// It may be absent, which means this.
     Optional(&'static str),
 }
@@ -70,6 +91,13 @@ pub enum Form {
     Word(&'static [&'static str]),
     /// What this says.
     Text(&'static str),
+    /// Another in each mode.
+    ByMode {
+        /// In `batch`.
+        batch: &'static Form,
+        /// In `stream`.
+        stream: &'static Form,
+    },
 }
 
 /// INPUT
@@ -77,24 +105,35 @@ pub const INPUT: Variable = Variable {
     name: "INPUT",
     applies: Applies::Always,
     batch: Presence::Required,
-    form: Form::Text(
-        "a URI, or a JSON array of URIs: `s3://bucket/key` or `file:///abs/path`, `s3://bucket/prefix/` or `file:///abs/dir/` for everything below it, one `*` in a path segment as a glob; `https://…`; or `range:START..END`",
-    ),
-    help: "what is read, in this order; a range is one BIGINT column `i`, END excluded",
+    stream: Presence::Required,
+    form: Form::ByMode {
+        batch: &Form::Text(
+            "a URI, or a JSON array of URIs: `s3://bucket/key` or `file:///abs/path`, `s3://bucket/prefix/` or `file:///abs/dir/` for everything below it, one `*` in a path segment as a glob; `https://…`; or `range:START..END`, one BIGINT column `i`, END excluded",
+        ),
+        stream: &Form::Text(
+            "`wss://host/path`, or a JSON array of such URIs; `ws://` only to a loopback address; a feed's number is its place, from 0",
+        ),
+    },
+    help: "what is read, in this order",
 };
 /// INPUT_FORMAT
 pub const INPUT_FORMAT: Variable = Variable {
     name: "INPUT_FORMAT",
     applies: Applies::Objects,
     batch: Presence::Required,
-    form: Form::Word(&["csv", "ndjson", "json"]),
-    help: "how records are written in the input; json is one document an object",
+    stream: Presence::Required,
+    form: Form::ByMode {
+        batch: &Form::Word(&["csv", "ndjson", "json", "capture"]),
+        stream: &Form::Word(&["json"]),
+    },
+    help: "how records are written in the input; json is one document an object, or a message; capture is what `windrow stream` wrote",
 };
 /// RECORDS
 pub const RECORDS: Variable = Variable {
     name: "RECORDS",
     applies: Applies::Json,
     batch: Presence::Optional("the document is the record"),
+    stream: Presence::Optional("the document is the record"),
     form: Form::Text("a JSON path of an array such as `data[*]`"),
     help: "where in a document its records are",
 };
@@ -103,6 +142,7 @@ pub const CSV_HEADER: Variable = Variable {
     name: "CSV_HEADER",
     applies: Applies::Csv,
     batch: Presence::Required,
+    stream: Presence::Unused,
     form: Form::Word(&["present", "absent"]),
     help: "whether the first record of each object names the fields",
 };
@@ -111,6 +151,7 @@ pub const CSV_DELIMITER: Variable = Variable {
     name: "CSV_DELIMITER",
     applies: Applies::Csv,
     batch: Presence::Optional("a comma"),
+    stream: Presence::Unused,
     form: Form::Text("one ASCII character, or `tab`"),
     help: "what stands between two fields",
 };
@@ -119,6 +160,7 @@ pub const CSV_NULL: Variable = Variable {
     name: "CSV_NULL",
     applies: Applies::Csv,
     batch: Presence::Optional("only the empty field"),
+    stream: Presence::Unused,
     form: Form::Text("a text such as `NA`"),
     help: "a field that is NULL besides the empty one",
 };
@@ -127,6 +169,7 @@ pub const COLUMNS: Variable = Variable {
     name: "COLUMNS",
     applies: Applies::Objects,
     batch: Presence::OneOf("COLUMNS_URI"),
+    stream: Presence::OneOf("COLUMNS_URI"),
     form: Form::Text("`name TYPE [FROM source] [NOT NULL], …`, at most 64 KiB"),
     help: "the columns that the query may use",
 };
@@ -135,6 +178,7 @@ pub const COLUMNS_URI: Variable = Variable {
     name: "COLUMNS_URI",
     applies: Applies::Objects,
     batch: Presence::OneOf("COLUMNS"),
+    stream: Presence::OneOf("COLUMNS"),
     form: Form::Text("`file:///abs/path`, `s3://bucket/key` or `https://…`"),
     help: "an object that holds COLUMNS",
 };
@@ -143,6 +187,7 @@ pub const QUERY: Variable = Variable {
     name: "QUERY",
     applies: Applies::Always,
     batch: Presence::OneOf("QUERY_URI"),
+    stream: Presence::OneOf("QUERY_URI"),
     form: Form::Text("`SELECT … FROM input …`, at most 64 KiB"),
     help: "what is computed",
 };
@@ -151,6 +196,7 @@ pub const QUERY_URI: Variable = Variable {
     name: "QUERY_URI",
     applies: Applies::Always,
     batch: Presence::OneOf("QUERY"),
+    stream: Presence::OneOf("QUERY"),
     form: Form::Text("`file:///abs/path`, `s3://bucket/key` or `https://…`"),
     help: "an object that holds QUERY",
 };
@@ -159,6 +205,7 @@ pub const OUTPUT: Variable = Variable {
     name: "OUTPUT",
     applies: Applies::Always,
     batch: Presence::Required,
+    stream: Presence::Required,
     form: Form::Text("`file:///abs/dir` or `s3://bucket/prefix`"),
     help: "where the run's directory is made; not inside what INPUT names",
 };
@@ -167,6 +214,7 @@ pub const OUTPUT_FORMAT: Variable = Variable {
     name: "OUTPUT_FORMAT",
     applies: Applies::Always,
     batch: Presence::Required,
+    stream: Presence::Required,
     form: Form::Word(&["csv", "ndjson", "csv.gz", "ndjson.gz"]),
     help: "how the rollup is written",
 };
@@ -175,6 +223,7 @@ pub const RUN_ID: Variable = Variable {
     name: "RUN_ID",
     applies: Applies::Always,
     batch: Presence::Required,
+    stream: Presence::Required,
     form: Form::Text("1 to 128 of `A-Z a-z 0-9 . _ -`, not starting with a dot"),
     help: "the run's name below OUTPUT; a name is used once",
 };
@@ -183,33 +232,127 @@ pub const MAX_RUNTIME_SECONDS: Variable = Variable {
     name: "MAX_RUNTIME_SECONDS",
     applies: Applies::Always,
     batch: Presence::Required,
+    stream: Presence::Required,
     form: Form::Number {
         least: 1,
         most: 604_800,
     },
-    help: "the deadline, counted from process start; a batch past it commits nothing",
+    help: "the deadline, counted from process start: the normal end of a stream; a batch past it commits nothing",
 };
-/// ON_BAD_RECORD
-pub const ON_BAD_RECORD: Variable = Variable {
-    name: "ON_BAD_RECORD",
+/// EVENT_TIME
+pub const EVENT_TIME: Variable = Variable {
+    name: "EVENT_TIME",
+    applies: Applies::Messages,
+    batch: Presence::With("LATENESS_SECONDS"),
+    stream: Presence::Required,
+    form: Form::Text("a TIMESTAMP column of COLUMNS"),
+    help: "the time that drives the windows: the query groups by one `time_bucket` of it; a capture without it has no windows, and takes any query",
+};
+/// LATENESS_SECONDS
+pub const LATENESS_SECONDS: Variable = Variable {
+    name: "LATENESS_SECONDS",
+    applies: Applies::Messages,
+    batch: Presence::With("EVENT_TIME"),
+    stream: Presence::Required,
+    form: Form::Number {
+        least: 0,
+        most: 86_400,
+    },
+    help: "how far the watermark trails the newest event time; a record of a window that it has closed is late: counted, and left out",
+};
+/// SEQUENCE
+pub const SEQUENCE: Variable = Variable {
+    name: "SEQUENCE",
+    applies: Applies::Windows,
+    batch: Presence::Optional("no record is a duplicate"),
+    stream: Presence::Optional("no record is a duplicate"),
+    form: Form::Text("`column BY column PER RUN`, or `… PER CONNECTION`"),
+    help: "a BIGINT column that rises by one within each key: duplicates are dropped, jumps are listed as gaps",
+};
+/// IDLE_TIMEOUT_SECONDS
+pub const IDLE_TIMEOUT_SECONDS: Variable = Variable {
+    name: "IDLE_TIMEOUT_SECONDS",
     applies: Applies::Always,
-    batch: Presence::Optional("`fail`"),
-    form: Form::Text("`fail`, or `reject:N` with N from 1 to 1000000000000"),
-    help: "what a bad record does: end the run with 65, or go to rejected.ndjson, up to N of them",
+    batch: Presence::Unused,
+    stream: Presence::Required,
+    form: Form::Number {
+        least: 1,
+        most: 604_800,
+    },
+    help: "longest time without a data message before a feed is declared dead; pings do not count",
+};
+/// CAPTURE
+pub const CAPTURE: Variable = Variable {
+    name: "CAPTURE",
+    applies: Applies::Always,
+    batch: Presence::Unused,
+    stream: Presence::Required,
+    form: Form::Word(&["off", "raw"]),
+    help: "whether every message is kept, as it came, below capture/",
+};
+/// PART_SECONDS
+pub const PART_SECONDS: Variable = Variable {
+    name: "PART_SECONDS",
+    applies: Applies::Raw,
+    batch: Presence::Unused,
+    stream: Presence::Required,
+    form: Form::Number {
+        least: 2,
+        most: 86_400,
+    },
+    help: "how soon a captured message is durable, or the run ends; a part is cut at half of it, or at 8 MiB compressed",
+};
+/// SUBSCRIBE
+pub const SUBSCRIBE: Variable = Variable {
+    name: "SUBSCRIBE",
+    applies: Applies::Always,
+    batch: Presence::Unused,
+    stream: Presence::Optional("nothing is sent"),
+    form: Form::Text("a JSON array of messages such as `[{\"op\": \"subscribe\"}, \"hello\"]`"),
+    help: "what is sent after each connect, and shown nowhere: a string as that text, anything else as compact JSON",
+};
+/// HEARTBEAT
+pub const HEARTBEAT: Variable = Variable {
+    name: "HEARTBEAT",
+    applies: Applies::Always,
+    batch: Presence::Unused,
+    stream: Presence::Optional("nothing is sent"),
+    form: Form::Text("`SECONDS` from 1 to 3600, or `SECONDS text`"),
+    help: "how often a WebSocket ping, or that text message, is sent to feeds that want the client to speak",
 };
 /// HEADERS
 pub const HEADERS: Variable = Variable {
     name: "HEADERS",
     applies: Applies::Https,
     batch: Presence::Optional("none"),
+    stream: Presence::Optional("none"),
     form: Form::Text("a JSON object such as `{\"Authorization\": \"Bearer …\"}`"),
-    help: "headers that are sent to every `https://` URI, and shown nowhere",
+    help: "headers that are sent to every `https://` URI and in the handshake of every feed, and shown nowhere",
+};
+/// ON_DISCONNECT
+pub const ON_DISCONNECT: Variable = Variable {
+    name: "ON_DISCONNECT",
+    applies: Applies::Always,
+    batch: Presence::Unused,
+    stream: Presence::Optional("`fail`"),
+    form: Form::Text("`fail`, or `reconnect:N` with N from 1 to 100000"),
+    help: "what a lost connection does: end the run with 69, or be made again up to N times in the run, after 1 s, doubling to 30 s; each is listed as a gap",
+};
+/// ON_BAD_RECORD
+pub const ON_BAD_RECORD: Variable = Variable {
+    name: "ON_BAD_RECORD",
+    applies: Applies::Always,
+    batch: Presence::Optional("`fail`"),
+    stream: Presence::Optional("`fail`"),
+    form: Form::Text("`fail`, or `reject:N` with N from 1 to 1000000000000"),
+    help: "what a bad record does: end the run with 65, or go to rejected.ndjson, up to N of them",
 };
 /// S3_ATTEMPTS
 pub const S3_ATTEMPTS: Variable = Variable {
     name: "S3_ATTEMPTS",
     applies: Applies::S3,
     batch: Presence::Optional("1"),
+    stream: Presence::Optional("1"),
     form: Form::Number { least: 1, most: 10 },
     help: "attempts of one S3 request, each freshly signed and counted in the manifest; work is never run again",
 };
@@ -218,6 +361,7 @@ pub const S3_INPUT_ACCESS: Variable = Variable {
     name: "S3_INPUT_ACCESS",
     applies: Applies::S3Input,
     batch: Presence::Optional("`signed`"),
+    stream: Presence::Unused,
     form: Form::Word(&InputAccess::WORDS),
     help: "who asks for the input: the run's credentials, the same and they pay, or nobody",
 };
@@ -226,6 +370,7 @@ pub const S3_INPUT_REGION: Variable = Variable {
     name: "S3_INPUT_REGION",
     applies: Applies::S3Input,
     batch: Presence::Optional("AWS_REGION"),
+    stream: Presence::Unused,
     form: Form::Text("a region such as `eu-central-1`"),
     help: "the region of the input buckets",
 };
@@ -234,6 +379,7 @@ pub const OUTPUT_SSE: Variable = Variable {
     name: "OUTPUT_SSE",
     applies: Applies::S3Output,
     batch: Presence::Optional("as the bucket encrypts by itself"),
+    stream: Presence::Optional("as the bucket encrypts by itself"),
     form: Form::Text("`AES256`, or `aws:kms:` and the ARN of a key"),
     help: "how S3 encrypts what is written",
 };
@@ -242,6 +388,7 @@ pub const DRAIN_SECONDS: Variable = Variable {
     name: "DRAIN_SECONDS",
     applies: Applies::Always,
     batch: Presence::Optional("20"),
+    stream: Presence::Optional("20"),
     form: Form::Number {
         least: 1,
         most: 110,
@@ -255,6 +402,9 @@ pub const THREADS: Variable = Variable {
     batch: Presence::Optional(
         "the CPUs of the cgroup, fewer where their buffers would pass 30 % of its memory",
     ),
+    stream: Presence::Optional(
+        "the CPUs of the cgroup, fewer where their buffers would pass 30 % of its memory",
+    ),
     form: Form::Number {
         least: 1,
         most: 1024,
@@ -263,7 +413,7 @@ pub const THREADS: Variable = Variable {
 };
 
 /// All of them, in the order of reports, help and documentation.
-pub const ALL: [Variable; 22] = [
+pub const ALL: [Variable; 31] = [
     INPUT,
     INPUT_FORMAT,
     RECORDS,
@@ -278,8 +428,17 @@ pub const ALL: [Variable; 22] = [
     OUTPUT_FORMAT,
     RUN_ID,
     MAX_RUNTIME_SECONDS,
-    ON_BAD_RECORD,
+    EVENT_TIME,
+    LATENESS_SECONDS,
+    SEQUENCE,
+    IDLE_TIMEOUT_SECONDS,
+    CAPTURE,
+    PART_SECONDS,
+    SUBSCRIBE,
+    HEARTBEAT,
     HEADERS,
+    ON_DISCONNECT,
+    ON_BAD_RECORD,
     S3_ATTEMPTS,
     S3_INPUT_ACCESS,
     S3_INPUT_REGION,
@@ -288,33 +447,99 @@ pub const ALL: [Variable; 22] = [
     THREADS,
 ];
 
-impl Variable {
-    /// One row of the table in docs/configuration.md.
+impl Mode {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Batch, Self::Stream];
+
+    /// The word of the command line.
     #[must_use]
-    pub fn documented(&self) -> String {
-        let Self {
-            name, form, help, ..
-        } = self;
-        format!("| `{name}` | {} | {form} | {help} |", self.presence())
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Batch => "batch",
+            Self::Stream => "stream",
+        }
+    }
+}
+
+impl Variable {
+    /// Whether `mode` needs it.
+    #[must_use]
+    pub fn presence(&self, mode: Mode) -> Presence {
+        match mode {
+            Mode::Batch => self.batch,
+            Mode::Stream => self.stream,
+        }
     }
 
-    /// When it is needed, and what its absence means.
+    /// What its value looks like in `mode`; never [`Form::ByMode`].
     #[must_use]
-    pub fn presence(&self) -> String {
-        let need = match self.batch {
+    pub fn form(&self, mode: Mode) -> Form {
+        match (self.form, mode) {
+            (Form::ByMode { batch, .. }, Mode::Batch) => *batch,
+            (Form::ByMode { stream, .. }, Mode::Stream) => *stream,
+            (form @ (Form::Number { .. } | Form::Word(_) | Form::Text(_)), _) => form,
+        }
+    }
+
+    /// One row of the table of `mode` in docs/configuration.md; `None` where the mode has no use for it.
+    #[must_use]
+    pub fn documented(&self, mode: Mode) -> Option<String> {
+        let Self { name, help, .. } = self;
+        let (need, form) = (self.need(mode)?, self.form(mode));
+        Some(format!("| `{name}` | {need} | {form} | {help} |"))
+    }
+
+    /// When `mode` needs it, and what its absence means; `None` where the mode has no use for it.
+    #[must_use]
+    pub fn need(&self, mode: Mode) -> Option<String> {
+        let need = match self.presence(mode) {
+            Presence::Unused => return None,
             Presence::Required => "required".to_owned(),
             Presence::OneOf(other) => format!("this or `{other}`"),
+            Presence::With(other) => format!("with `{other}`, or neither"),
             Presence::Optional(absent) => format!("optional; absent: {absent}"),
         };
-        match self.applies {
-            Applies::Always => need,
-            Applies::Objects => format!("{need}; not with `range:`"),
-            Applies::Csv => format!("{need}; only with csv"),
-            Applies::Json => format!("{need}; only with ndjson or json"),
-            Applies::S3 => format!("{need}; only with `s3://`"),
-            Applies::S3Input => format!("{need}; only where what is read is `s3://`"),
-            Applies::Https => format!("{need}; only where what is read is `https://`"),
-            Applies::S3Output => format!("{need}; only where OUTPUT is `s3://`"),
+        Some(match self.applies.condition(mode) {
+            None => need,
+            Some(condition) => format!("{need}; {condition}"),
+        })
+    }
+
+    /// The modes that use it, where those are not all.
+    #[must_use]
+    pub fn only_in(&self) -> Option<Mode> {
+        match (self.batch, self.stream) {
+            (_, Presence::Unused) => Some(Mode::Batch),
+            (Presence::Unused, _) => Some(Mode::Stream),
+            _ => None,
+        }
+    }
+}
+
+impl Applies {
+    /// In words; `None` where it holds for all that `mode` may read.
+    fn condition(self, mode: Mode) -> Option<&'static str> {
+        match (self, mode) {
+            (Self::Always, _) => None,
+            (
+                Self::Objects
+                | Self::Csv
+                | Self::Json
+                | Self::Messages
+                | Self::Windows
+                | Self::Https,
+                Mode::Stream,
+            ) => None,
+            (Self::Objects, Mode::Batch) => Some("not with `range:`"),
+            (Self::Csv, Mode::Batch) => Some("only with csv"),
+            (Self::Json, Mode::Batch) => Some("only with ndjson, json or capture"),
+            (Self::Messages, Mode::Batch) => Some("only with capture"),
+            (Self::Windows, Mode::Batch) => Some("only with `EVENT_TIME`"),
+            (Self::Https, Mode::Batch) => Some("only where what is read is `https://`"),
+            (Self::Raw, _) => Some("only with `CAPTURE` raw"),
+            (Self::S3, _) => Some("only with `s3://`"),
+            (Self::S3Input, _) => Some("only where what is read is `s3://`"),
+            (Self::S3Output, _) => Some("only where OUTPUT is `s3://`"),
         }
     }
 }
@@ -324,6 +549,7 @@ impl fmt::Display for Form {
         match self {
             Form::Number { least, most } => write!(f, "a whole number from {least} to {most}"),
             Form::Text(text) => f.write_str(text),
+            Form::ByMode { batch, stream } => write!(f, "batch: {batch}; stream: {stream}"),
             Form::Word(words) => {
                 for (index, word) in words.iter().enumerate() {
                     let before = match index {
@@ -343,11 +569,12 @@ impl fmt::Display for Form {
 #[must_use]
 pub fn help() -> String {
     let mut text = String::from(
-        "windrow turns objects into SQL rollups, then exits.
+        "windrow turns objects, or live feeds, into SQL rollups, then exits.
 
 usage:
   windrow batch         reads finite inputs, runs the query, writes artifacts, commits, exits
   windrow check batch   validates the configuration without reading any input; prints it as JSON
+  windrow check stream  the same for a configuration of feeds
   windrow verify URI    re-reads what the manifest at URI names and compares sizes and SHA-256
   windrow --help | --version
 
@@ -358,10 +585,21 @@ The environment decides the rest:
         let Variable {
             name, form, help, ..
         } = variable;
-        text.push_str(&format!(
-            "\n  {PREFIX}{name}  ({})\n      {help}\n      {form}\n",
-            variable.presence()
-        ));
+        let need = match Mode::ALL.map(|mode| variable.need(mode)) {
+            [Some(batch), Some(stream)] if batch == stream => batch,
+            [Some(batch), Some(stream)] => format!("batch: {batch}. stream: {stream}"),
+            [Some(batch), None] => format!("batch: {batch}"),
+            [None, stream] => format!("stream: {}", stream.unwrap_or_default()),
+        };
+        text.push_str(&format!("\n  {PREFIX}{name}  ({need})\n      {help}\n"));
+        match form {
+            Form::ByMode { batch, stream } => {
+                text.push_str(&format!("      batch: {batch}\n      stream: {stream}\n"));
+            }
+            Form::Number { .. } | Form::Word(_) | Form::Text(_) => {
+                text.push_str(&format!("      {form}\n"));
+            }
+        }
     }
     text.push_str("\nexit codes: 0 done and committed, 64 command line, 65 data or memory, 66 input, 69 unavailable or outcome\nunknown, 70 defect, 73 RUN_ID taken, 74 local I/O, 75 interrupted, 76 protocol, 77 denied, 78 configuration\n");
     text
@@ -392,9 +630,17 @@ mod tests {
             ("OUTPUT_FORMATS", Some("OUTPUT_FORMAT")),
             ("DRAIN", Some("DRAIN_SECONDS")),
             ("SHARD", None),
-            ("EVENT_TIME", None),
+            ("EVENTTIME", Some("EVENT_TIME")),
+            ("LATENESS", Some("LATENESS_SECONDS")),
+            ("SEQENCE", Some("SEQUENCE")),
+            ("IDLE_TIMEOUT", Some("IDLE_TIMEOUT_SECONDS")),
+            ("CAPTURES", Some("CAPTURE")),
+            ("PART_SECOND", Some("PART_SECONDS")),
+            ("SUBSCRIBES", Some("SUBSCRIBE")),
+            ("HEART_BEAT", Some("HEARTBEAT")),
+            ("HEADER", Some("HEADERS")),
+            ("ON_DISCONECT", Some("ON_DISCONNECT")),
             ("S3_ATTEMPT", Some("S3_ATTEMPTS")),
-            ("SUBSCRIBE", None),
             ("X", None),
             ("", None),
         ] {
@@ -411,9 +657,14 @@ mod tests {
                     .count(),
                 1
             );
-            if let Presence::OneOf(other) = variable.batch {
-                let other = ALL.iter().find(|known| known.name == other).unwrap();
-                assert_eq!(other.batch, Presence::OneOf(variable.name));
+            let find = |name| ALL.into_iter().find(|known| known.name == name).unwrap();
+            for mode in Mode::ALL {
+                let (other, back) = match variable.presence(mode) {
+                    Presence::OneOf(other) => (find(other), Presence::OneOf(variable.name)),
+                    Presence::With(other) => (find(other), Presence::With(variable.name)),
+                    Presence::Unused | Presence::Required | Presence::Optional(_) => continue,
+                };
+                assert_eq!(other.presence(mode), back);
                 assert_eq!(other.applies, variable.applies);
             }
         }

@@ -6,8 +6,8 @@
 use std::fmt::Debug;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 use std::time::Duration;
 
@@ -108,13 +108,27 @@ fn on_a_thread<T: Send + 'static>(
     pace: &Pace,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Failure> {
-    let (sender, receiver) = sync_channel(1);
+    let given = Arc::new(Mutex::new(None));
+    let take = Arc::clone(&given);
+    let work = move || {
+        let made = work();
+        *lock(&take) = Some(made);
+    };
+    // Where nobody waits any more, what it gives is dropped.
+    wait_for(pace, Box::new(work))?;
+    let given = lock(&given).take();
+    given.ok_or_else(|| Failure::lost("a connection", "that connecting failed"))
+}
+
+/// Runs `work` on a thread until it is done, or nobody may wait any more.
+fn wait_for(pace: &Pace, work: Box<dyn FnOnce() + Send>) -> Result<(), Failure> {
+    let (done, is_done) = sync_channel::<()>(0);
     let started = Builder::new()
         .name("connect".to_owned())
         .stack_size(STACK_BYTES)
         .spawn(move || {
-            // Where nobody waits any more, what it gives is dropped.
-            let _ = sender.send(work());
+            work();
+            drop(done);
         });
     if let Err(cause) = started {
         let advice = "allow the process more threads";
@@ -123,12 +137,14 @@ fn on_a_thread<T: Send + 'static>(
     }
     loop {
         let since = pace.now();
-        match receiver.recv_timeout(SLICE) {
-            Ok(given) => return Ok(given),
+        match is_done.recv_timeout(SLICE) {
             Err(RecvTimeoutError::Timeout) => pace.waited(since)?,
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(Failure::lost("a connection", "that connecting failed"));
-            }
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
     }
+}
+
+fn lock<T>(given: &Mutex<Option<T>>) -> MutexGuard<'_, Option<T>> {
+    // It is assigned whole: a thread that panicked left it consistent.
+    given.lock().unwrap_or_else(PoisonError::into_inner)
 }

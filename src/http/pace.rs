@@ -214,12 +214,8 @@ impl State {
                 Some(cause) => Err(stopped(cause.name())),
                 None => Ok(()),
             },
-            Until::TooLateForResult => match self.stop.has_time_for_result() {
-                true => Ok(()),
-                false => Err(stopped("too little time for a result")),
-            },
             Until::DrainEnd => match self.stop.remaining_with_drain().is_zero() {
-                true => Err(stopped("the end of the drain")),
+                true => Err(stopped("that its time to drain is over")),
                 false => Ok(()),
             },
         }

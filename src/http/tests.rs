@@ -474,7 +474,7 @@ fn f108_a_stop_cuts_every_wait() {
     let clock = SystemClock::start();
     for (until, wanted) in [
         (Until::Stopped, "sigterm"),
-        (Until::DrainEnd, "the end of the drain"),
+        (Until::DrainEnd, "its time to drain is over"),
     ] {
         let stop = Stop::new(
             Arc::new(SystemClock::start()),

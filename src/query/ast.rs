@@ -14,7 +14,14 @@ pub(super) struct Select {
     pub(super) group_by: Option<GroupBy>,
     pub(super) having: Option<Expr>,
     pub(super) order_by: Vec<OrderItem>,
-    pub(super) limit: Option<u64>,
+    pub(super) limit: Option<Limit>,
+}
+
+/// LIMIT and its number, and where both stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limit {
+    pub(super) rows: u64,
+    pub(super) span: Span,
 }
 
 /// One item of SELECT.

@@ -116,8 +116,23 @@ fn too_many(span: Span, column: &Column) -> Problem {
     )
 }
 
-/// The two sources that a stream has and finite input has not.
-const OF_STREAMS: [&str; 2] = ["received_at", "feed"];
+/// What may stand after @, and its type.
+const SPECIAL: [(&str, Source, Type); 3] = [
+    ("object", Source::Object, Type::Varchar),
+    ("received_at", Source::ReceivedAt, Type::Timestamp),
+    ("feed", Source::Feed, Type::BigInt),
+];
+
+impl Family {
+    /// Which of [`SPECIAL`] it has.
+    fn specials(self) -> &'static [Source] {
+        match self {
+            Self::Csv | Self::CsvWithoutHeader | Self::Json => &[Source::Object],
+            Self::Stream => &[Source::ReceivedAt, Source::Feed],
+            Self::Capture => &[Source::Object, Source::ReceivedAt, Source::Feed],
+        }
+    }
+}
 
 struct Reader<'a> {
     text: &'a str,
@@ -157,9 +172,12 @@ impl Reader<'_> {
     /// `name TYPE [FROM source] [NOT NULL]`, up to a comma or the end.
     fn column(&mut self, family: Family, known: &[Column]) -> Result<Column, Problem> {
         let start = self.tokens.token().span;
-        let name = self.name()?;
+        let name = name(&mut self.tokens, self.text, DEFINITION)?;
+        let of_type = self.tokens.token().span;
         let form = self.form()?;
+        let of_type = self.tokens.since(of_type);
         let source = match self.tokens.accept_word("FROM") {
+            true if self.tokens.at_symbol("@") => self.special(family, form, of_type)?,
             true => self.source(family)?,
             false => own_name(&name, family, start)?,
         };
@@ -191,24 +209,6 @@ impl Reader<'_> {
         })
     }
 
-    fn name(&mut self) -> Result<String, Problem> {
-        let name = match self.tokens.token().kind {
-            Kind::Word(word) if is_reserved(word) => {
-                return Err(self.unexpected(
-                    "a column's name",
-                    &format!("{word} is a reserved word: write \"{word}\""),
-                ));
-            }
-            Kind::Word(word) => word.to_owned(),
-            Kind::Quoted(raw) if !raw.is_empty() => unquoted(raw, '"'),
-            Kind::Quoted(_) | Kind::Text(_) | Kind::Number(_) | Kind::Symbol(_) | Kind::End => {
-                return Err(self.unexpected("a column's name", DEFINITION));
-            }
-        };
-        self.tokens.advance();
-        Ok(name)
-    }
-
     fn form(&mut self) -> Result<Form, Problem> {
         let span = self.tokens.token().span;
         let form = types::form(&mut self.tokens, self.text)?;
@@ -220,42 +220,55 @@ impl Reader<'_> {
     }
 
     fn source(&mut self, family: Family) -> Result<Source, Problem> {
-        if self.tokens.at_symbol("@") {
-            return self.special();
-        }
         match family {
             Family::Json | Family::Stream | Family::Capture => self.path(),
             Family::Csv | Family::CsvWithoutHeader => self.field(family),
         }
     }
 
-    /// `@object`; the others of SPEC 4 are refused by name.
-    fn special(&mut self) -> Result<Source, Problem> {
+    /// `@object`, `@received_at` or `@feed`, where this input has it.
+    fn special(&mut self, family: Family, form: Form, of_type: Span) -> Result<Source, Problem> {
         let at = self.tokens.advance().span;
         let word = match self.tokens.token().kind {
             Kind::Word(word) => word,
             Kind::Quoted(_) | Kind::Text(_) | Kind::Number(_) | Kind::Symbol(_) | Kind::End => "",
         };
-        if same_name(word, "object") {
-            self.tokens.advance();
-            return Ok(Source::Object);
-        }
         let span = at.to(self.tokens.token().span);
-        if OF_STREAMS.iter().any(|known| same_name(known, word)) {
-            let advice = "only a stream, or what one captured, has it; a batch has @object";
+        let has = |source: &Source| family.specials().contains(source);
+        let known = SPECIAL.iter().find(|(name, ..)| same_name(name, word));
+        let Some((name, source, ty)) = known else {
+            let names = SPECIAL.iter().filter(|(_, source, _)| has(source));
+            let names: Vec<String> = names.map(|(name, ..)| format!("@{name}")).collect();
+            let advice = "after @ stands what is known of a record besides what is in it";
+            let found = span.shown(self.text);
+            return Err(Problem::new(span, names.join(" or "), found, advice));
+        };
+        if !has(source) {
+            let found = format!("@{word}");
+            let (expected, advice) = match family {
+                Family::Stream => (
+                    "a source of streams, @received_at or @feed",
+                    "a replay of the capture has other objects: name the feed by @feed",
+                ),
+                Family::Csv | Family::CsvWithoutHeader | Family::Json | Family::Capture => (
+                    "a source of finite input",
+                    "only a stream, or what one captured, has it; a batch has @object",
+                ),
+            };
+            return Err(Problem::new(span, expected, found, advice));
+        }
+        if form != Form::Plain(*ty) {
+            let expected = format!("{ty} for @{name}");
+            let found = of_type.shown(self.text);
             return Err(Problem::new(
-                span,
-                "a source of finite input",
-                format!("@{word}"),
-                advice,
+                of_type,
+                expected,
+                found,
+                "it is of that type alone",
             ));
         }
-        Err(Problem::new(
-            span,
-            "@object",
-            span.shown(self.text),
-            "it is the URI of the record's object",
-        ))
+        self.tokens.advance();
+        Ok(source.clone())
     }
 
     /// A CSV field: a position, or a header's name where there is a header.
@@ -369,6 +382,26 @@ impl Reader<'_> {
 }
 
 const DEFINITION: &str = "a column is name TYPE [FROM source] [NOT NULL]";
+
+/// Takes a column's name: a word, or any text in double quotes.
+pub(super) fn name(tokens: &mut Tokens<'_>, text: &str, advice: &str) -> Result<String, Problem> {
+    let span = tokens.token().span;
+    let unexpected = |advice: &str| Problem::new(span, "a column's name", span.shown(text), advice);
+    let name = match tokens.token().kind {
+        Kind::Word(word) if is_reserved(word) => {
+            return Err(unexpected(&format!(
+                "{word} is a reserved word: write \"{word}\""
+            )));
+        }
+        Kind::Word(word) => word.to_owned(),
+        Kind::Quoted(raw) if !raw.is_empty() => unquoted(raw, '"'),
+        Kind::Quoted(_) | Kind::Text(_) | Kind::Number(_) | Kind::Symbol(_) | Kind::End => {
+            return Err(unexpected(advice));
+        }
+    };
+    tokens.advance();
+    Ok(name)
+}
 
 /// The source of a column that names none.
 fn own_name(name: &str, family: Family, span: Span) -> Result<Source, Problem> {

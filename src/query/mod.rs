@@ -14,6 +14,7 @@ pub mod plan;
 pub mod suggest;
 mod types;
 mod units;
+pub mod windows;
 
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,22 @@ use crate::value::column::Column;
 ///
 /// Errors: the first [`Problem`], with its place in `text`.
 pub fn compile(text: &str, columns: &[Column]) -> Result<plan::Plan, Problem> {
-    check::check(&parse::parse(text)?, text, columns)
+    check::check(&parse::parse(text)?, text, columns, &[])
+}
+
+/// The same for a query that is cut into windows, and how it is.
+///
+/// Errors: the first [`Problem`], with its place in `text`.
+pub fn compile_windows(
+    text: &str,
+    columns: &[Column],
+    terms: &windows::Terms,
+) -> Result<(plan::Plan, plan::Windows), Problem> {
+    let select = parse::parse(text)?;
+    let besides: Vec<usize> = terms.columns().collect();
+    let plan = check::check(&select, text, columns, &besides)?;
+    let windows = terms.cut(&plan, &select, text, columns)?;
+    Ok((plan, windows))
 }
 
 /// Whether `text` is a query at all; what its names mean is not looked at.

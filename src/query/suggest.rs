@@ -1,4 +1,4 @@
-//! "Did you mean": the nearest of some known names.
+//! "Did you mean": the nearest of some known names, or all of them.
 
 /// The name of `known` that `name` is a slip of, if one is near enough: a third of its letters, at most three.
 #[must_use]
@@ -47,6 +47,17 @@ fn distance(left: &[char], right: &[char]) -> usize {
         above = std::mem::replace(&mut row, next);
     }
     row.last().copied().unwrap_or_default()
+}
+
+/// Columns that a message lists.
+const LISTED: usize = 12;
+
+/// The names of columns, for a name that is like none of them.
+pub(super) fn listed<'a>(columns: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = columns.collect();
+    let more = if names.len() > LISTED { ", …" } else { "" };
+    let first = names.get(..LISTED).unwrap_or(&names);
+    format!("the columns are {}{more}", first.join(", "))
 }
 
 #[cfg(test)]

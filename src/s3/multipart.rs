@@ -42,7 +42,6 @@ impl Client {
     pub fn create_upload(&self, key: &str, nonce: &Nonce, stop: &Stop) -> Result<String> {
         let mut call = Call::new(Method::Post, Some(key), "writing", "s3:PutObject");
         call.query = vec![("uploads", String::new())];
-        call.is_aborted = true;
         call.headers = self.creating(nonce);
         call.headers
             .push(Header::new("x-amz-checksum-algorithm", "SHA256"));
@@ -75,7 +74,6 @@ impl Client {
             ("partNumber", number.to_string()),
             ("uploadId", upload_id.to_owned()),
         ];
-        call.is_aborted = true;
         let sha256 = checksum(body);
         call.headers = vec![sha256.clone()];
         call.body = body;
@@ -108,7 +106,6 @@ impl Client {
         let body = document_of(parts);
         let mut call = Call::new(Method::Post, Some(key), "committing", "s3:PutObject");
         call.query = vec![("uploadId", upload_id.to_owned())];
-        call.is_aborted = true;
         call.headers = vec![Header::new("if-none-match", "*")];
         call.body = body.as_bytes();
         call.limits = Limits::COMPLETE;

@@ -32,8 +32,6 @@ pub(super) struct Call<'a> {
     pub(super) body: &'a [u8],
     pub(super) limits: Limits,
     pub(super) repeat: Repeat,
-    /// Whether an abort follows where it fails: it leaves the end of the drain to that, and to failure.json.
-    pub(super) is_aborted: bool,
     /// For errors: "reading", "listing".
     pub(super) doing: &'static str,
     /// The right that it takes, as IAM calls it.
@@ -56,7 +54,6 @@ impl<'a> Call<'a> {
             body: &[],
             limits: Limits::USUAL,
             repeat: Repeat::Silently,
-            is_aborted: false,
             doing,
             right,
         }

@@ -93,7 +93,7 @@ impl Client {
             headers: &headers,
             body: call.body,
             limits: call.limits,
-            until: self.until(call.is_aborted),
+            until: self.until(),
             repeat: call.repeat,
         };
         let counters = &self.world.counters;
@@ -139,7 +139,7 @@ impl Client {
                 credentials
             }
         };
-        let keys = credentials.keys(self.until(call.is_aborted), stop)?;
+        let keys = credentials.keys(self.until(), stop)?;
         let unsigned = Unsigned {
             method: call.method,
             url,
@@ -153,10 +153,9 @@ impl Client {
     }
 
     /// What is read stops with the run; what is written may use the drain.
-    pub(super) fn until(&self, is_aborted: bool) -> Until {
+    pub(super) fn until(&self) -> Until {
         match self.settings.side {
             Side::Input => Until::Stopped,
-            Side::Output if is_aborted => Until::TooLateForResult,
             Side::Output => Until::DrainEnd,
         }
     }

@@ -48,6 +48,8 @@ pub(crate) enum Settled {
     Refused(Error),
     /// It may be there, now or later.
     Open(Error),
+    /// It is there under this run's mark, and not as it was sent.
+    Altered(Error),
 }
 
 /// What a 412 to the first send means.
@@ -107,9 +109,7 @@ impl Destination {
     /// # Errors
     /// 73 where another run's object has the name; 69 where the outcome stays unknown; the store's refusal otherwise.
     pub fn create(&self, name: &str, body: &[u8]) -> Result<Option<String>> {
-        // One that hangs must leave time for failure.json, at least.
-        let stop = self.stop.before_result();
-        let settled = self.put_until(name, body, Clean412::AskHead, &stop);
+        let settled = self.put_until(name, body, Clean412::AskHead, &self.work());
         self.require(name, settled)
     }
 
@@ -119,6 +119,11 @@ impl Destination {
 
     pub(crate) fn key(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
+    }
+
+    /// What bounds the waits of everything between claim and result: one that hangs leaves time for failure.json.
+    pub(crate) fn work(&self) -> Stop {
+        self.stop.before_result()
     }
 
     pub(crate) fn part_bytes(&self) -> usize {
@@ -146,7 +151,9 @@ impl Destination {
 
     /// Begins an upload and notes it as open.
     pub(crate) fn begin(&self, name: &str) -> Result<Upload> {
-        let upload = self.store.begin(&self.key(name), &self.nonce, &self.stop)?;
+        let upload = self
+            .store
+            .begin(&self.key(name), &self.nonce, &self.work())?;
         self.ledger().push(OpenUpload {
             name: name.to_owned(),
             upload_id: upload.id.clone(),
@@ -155,7 +162,7 @@ impl Destination {
     }
 
     pub(crate) fn part(&self, upload: &Upload, number: u32, body: &[u8]) -> Result<Part> {
-        self.store.part(upload, number, body, &self.stop)
+        self.store.part(upload, number, body, &self.work())
     }
 
     /// Completes an upload; gives the version that the store made. On an error the upload is still open.
@@ -166,8 +173,9 @@ impl Destination {
         parts: &[Part],
     ) -> Result<Option<String>> {
         let bytes = parts.iter().map(|part| part.bytes).sum();
-        let settled = self.settle(name, bytes, Clean412::AskHead, &self.stop, || {
-            self.store.complete(upload, parts, &self.stop)
+        let stop = self.work();
+        let settled = self.settle(name, bytes, Clean412::AskHead, &stop, || {
+            self.store.complete(upload, parts, &stop)
         });
         let version_id = self.require(name, settled)?;
         self.forget(upload);
@@ -176,7 +184,11 @@ impl Destination {
 
     /// Drops an upload. Where that fails it stays in the list of open uploads, which is all that can still be done.
     pub(crate) fn abort(&self, upload: &Upload) {
-        if self.store.abort(upload, &self.stop).is_ok() {
+        if self
+            .store
+            .abort(upload, &self.stop.before_failure())
+            .is_ok()
+        {
             self.forget(upload);
         }
     }
@@ -200,7 +212,7 @@ impl Destination {
                 Answer::Exists => (None, false),
                 Answer::Lost(error) => (Some(error), false),
                 Answer::Spent(error) => (Some(error), true),
-                Answer::Refused(error) => {
+                Answer::Refused(error) | Answer::NotSent(error) => {
                     return match open {
                         None => Settled::Refused(error),
                         Some(open) => Settled::Open(open),
@@ -240,7 +252,7 @@ impl Destination {
             true if head.bytes == bytes => Settled::Ours {
                 version_id: head.version_id,
             },
-            true => Settled::Open(
+            true => Settled::Altered(
                 Error::new(
                     Kind::Protocol,
                     "committing",
@@ -259,8 +271,8 @@ impl Destination {
         match settled {
             Settled::Ours { version_id } => Ok(version_id),
             Settled::Anothers => Err(taken_over(self.uri(name))),
-            Settled::Refused(error) => Err(error),
-            Settled::Open(error) => Err(outcome_unknown(self.uri(name), &error)),
+            Settled::Refused(error) | Settled::Altered(error) => Err(error),
+            Settled::Open(error) => Err(still_open(self.uri(name), &error)),
         }
     }
 
@@ -291,22 +303,29 @@ pub(crate) fn taken_over(uri: String) -> Error {
     .at_uri(uri)
 }
 
+/// The end of a run for an object, other than its result, whose outcome stays open: 69 (SPEC 7, rule 4), whatever the
+/// store said last. A run that was stopped ends with 75 all the same, and a file system's own fault stays 74.
+pub(crate) fn still_open(uri: String, why: &Error) -> Error {
+    let keeps = matches!(why.kind(), Kind::Interrupted | Kind::LocalIo);
+    let kind = if keeps { why.kind() } else { Kind::Unavailable };
+    outcome_unknown(kind, uri, why)
+}
+
 /// Nobody knows whether the object is there, or will be.
-pub(crate) fn outcome_unknown(uri: String, why: &Error) -> Error {
+pub(crate) fn outcome_unknown(kind: Kind, uri: String, why: &Error) -> Error {
     let why = why.detail();
-    // What a store answered with a right that is missing or a broken promise keeps its own code, and so does a run that
-    // was stopped.
-    let keeps = matches!(
-        why.kind,
-        Kind::Denied | Kind::Protocol | Kind::LocalIo | Kind::Interrupted
-    );
-    let kind = if keeps { why.kind } else { Kind::Unavailable };
+    let look = "look after 15 minutes whether it is there; until then it may still appear";
+    // A right that is missing is named.
+    let advice = match why.kind == Kind::Denied {
+        true => format!("{look}; {}", why.advice),
+        false => look.to_owned(),
+    };
     Error::new(
         kind,
         "committing",
         "an answer that settles whether the object was created",
         format!("outcome unknown: {}", why.found),
-        "look after 15 minutes whether it is there; until then it may still appear",
+        advice,
     )
     .at_uri(uri)
 }

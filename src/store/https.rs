@@ -82,11 +82,11 @@ impl HttpsStore {
             .transport
             .send(&request, stop)
             .map_err(|failure| failure.error("reading", self.uri(uri)))?;
-        if matches!(response.status, 404 | 410) {
-            return Ok(None);
-        }
-        if !good.contains(&response.status) {
-            return Err(refused(&response, pinned).at_uri(self.uri(uri)));
+        match response.status {
+            404 | 410 => return Ok(None),
+            412 if pinned.is_some() => return Err(changed(self.uri(uri), "412")),
+            status if good.contains(&status) => {}
+            _ => return Err(refused(&response, pinned).at_uri(self.uri(uri))),
         }
         let Length::Exact(length) = response.length else {
             return Err(self.odd(uri, "a body with its length in the head", "one in chunks"));
@@ -227,11 +227,6 @@ fn refused(response: &Response, pinned: Option<&str>) -> Error {
             Kind::Denied,
             status.to_string(),
             "look at the signature in the URI and when it lapses, or at WINDROW_HEADERS",
-        ),
-        412 if pinned.is_some() => (
-            Kind::Input,
-            "that the object changed (412)".to_owned(),
-            "start again when nothing writes to the input any more",
         ),
         408 | 425 | 429 | 500..=599 => (
             Kind::Unavailable,

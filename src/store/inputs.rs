@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Entry, Opened, Pattern, Readable, Stretch, gone, too_many};
+use super::{Entry, Opened, Pattern, Readable, Stretch, gone, in_key_order, too_many};
 use crate::budget::{Budget, Charge, Charged, Exceeded};
 use crate::error::{Error, Kind, Result};
 use crate::limits::{ALLOCATION_BYTES, LISTED_OBJECTS};
@@ -136,7 +136,7 @@ impl Inputs {
                 return Err(missing(uri));
             }
             // General purpose buckets list in this order already; others and directories do not.
-            listed.sort_unstable_by(|one, two| one.key.cmp(&two.key));
+            in_key_order(listed);
             inputs.elements.push((store, inputs.entries.len()));
         }
         inputs.refuse_twins(budget)?;

@@ -58,7 +58,7 @@ pub trait Readable: Debug + Send + Sync {
             entries.push(entry);
             Ok(())
         })?;
-        entries.sort_unstable_by(|one, two| one.key.cmp(&two.key));
+        in_key_order(&mut entries);
         Ok(entries)
     }
 
@@ -149,6 +149,8 @@ pub enum Answer {
     Spent(Error),
     /// A complete refusal: nothing was created, and nothing will be.
     Refused(Error),
+    /// The same, and the store was not even asked.
+    NotSent(Error),
 }
 
 /// A listed object.
@@ -275,6 +277,11 @@ pub fn lifted(cause: io::Error, uri: &str) -> Error {
         Ok(error) => error,
         Err(cause) => Error::local_io("reading", uri, &cause),
     }
+}
+
+/// Sorts a listing.
+fn in_key_order(entries: &mut [Entry]) {
+    entries.sort_unstable_by(|one, two| one.key.cmp(&two.key));
 }
 
 /// Reads all of `body`, which has `length` bytes, into `room`.

@@ -90,7 +90,7 @@ impl ObjectStore {
     /// SPEC 7, rule 4, as a table.
     fn answer(&self, trouble: Trouble, request: Creating, stop: &Stop) -> Answer {
         let answer = match &trouble {
-            Trouble::NotSent(error) => return Answer::Refused(error.clone()),
+            Trouble::NotSent(error) => return Answer::NotSent(error.clone()),
             Trouble::Lost(error) => Answer::Lost(error.clone()),
             Trouble::Refused(refusal, error) => match (refusal.status, request) {
                 (412, _) => return Answer::Exists,

@@ -140,6 +140,39 @@ fn f043_412_for_our_own_object_and_for_anothers() {
     }
 }
 
+/// An object under the run's own mark that is not what was sent, and answers that say nothing whatever is asked again.
+#[test]
+fn f042_f043_an_object_that_the_store_altered_and_answers_that_stay_open() {
+    let server = server!();
+    let lost = |key: &str, effect: &str| json!({"when": {"operation": "PutObject", "key": key}, "do": {"effect": effect, "send": "nothing", "end": "close"}});
+    let shorter =
+        json!({"when": {"operation": "HeadObject"}, "do": {"headers": {"content-length": "7"}}});
+    for (key, code, records) in [
+        ("started.json", 76, false),
+        ("rollup.csv", 76, true),
+        ("manifest.json", 69, false),
+    ] {
+        worker::furnish(&server);
+        script(&server, json!([lost(&format!("*/{key}"), "once"), shorter]));
+        let ended = Run::small(&server).end();
+        ended.says(code, &["7 bytes under this run's mark", key]);
+        ended.sound(&server);
+        assert_eq!(has(&server, "failure.json"), records, "{key}");
+    }
+    // A success whose body is another's: nothing is there, and nobody knows whether something will be.
+    let odd = json!({"answer": {"status": 200, "code": "Odd"}});
+    for key in ["started.json", "rollup.csv", "manifest.json"] {
+        worker::furnish(&server);
+        script(
+            &server,
+            json!([{"when": {"operation": "PutObject", "key": format!("*/{key}")}, "do": odd}]),
+        );
+        let ended = Run::small(&server).end();
+        ended.fails(&server, 69, &["outcome unknown", key]);
+        assert_eq!(has(&server, "failure.json"), key == "rollup.csv", "{key}");
+    }
+}
+
 #[test]
 fn f044_a_conflict_is_settled_by_read_back_and_a_second_try() {
     let server = server!();
@@ -628,23 +661,61 @@ fn f108_deadline_while_each_kind_of_call_blocks() {
     });
 }
 
-/// What hangs before the result leaves the time that a result would have had: failure.json tells of it.
+/// Whatever hangs between claim and result leaves time for failure.json, and an upload that was begun is dropped.
 #[test]
-fn f108_an_artifact_that_hangs_past_the_deadline_is_recorded() {
-    let server = server!();
-    for key in ["*/rollup.csv", "*/inputs.ndjson.gz"] {
-        worker::furnish(&server);
-        let when = json!({"operation": "PutObject", "bucket": "out", "key": key});
-        let hang = json!({"effect": "none", "send": "nothing", "end": "hang"});
-        script(&server, json!([{"name": "hang", "when": when, "do": hang}]));
-        let ended = Run::small(&server).within(2, 4).end();
-        ended.fails(&server, 75, &[]);
-        assert!(ended.took < Duration::from_secs(6), "{:?}", ended.took);
-        let failure = server.store().object("out", "o/run/failure.json").unwrap();
-        let failure: Value = serde_json::from_slice(&failure.body).unwrap();
-        assert_eq!(failure["code"], 75, "{key}: {failure}");
-        assert_eq!(failure["phase"], "writing", "{key}: {failure}");
-    }
+fn f108_what_hangs_past_the_deadline_is_recorded() {
+    let _ = server!();
+    thread::scope(|scope| {
+        for (operation, key, from) in [
+            ("GetObject", "*/started.json", 1),
+            // The second claim, which a custom endpoint gets.
+            ("PutObject", "*/started.json", 2),
+            ("PutObject", "*/rollup.csv", 1),
+            ("PutObject", "*/inputs.ndjson.gz", 1),
+            ("CreateMultipartUpload", "*", 1),
+            ("UploadPart", "*", 1),
+            ("UploadPart", "*", 2),
+            ("CompleteMultipartUpload", "*", 1),
+            // The look at the claim right before the result.
+            ("GetObject", "*/started.json", 2),
+        ] {
+            scope.spawn(move || {
+                let server = start();
+                let when = json!({"operation": operation, "bucket": "out", "key": key, "from": from, "times": 1});
+                let hang = json!({"effect": "none", "send": "nothing", "end": "hang"});
+                script(&server, json!([{"name": "hang", "when": when, "do": hang}]));
+                let run = match operation.contains("Upload") {
+                    true => Run::large(&server),
+                    false => Run::small(&server),
+                };
+                let ended = run.within(3, 4).end();
+                let name = format!("{operation} {key} {from}");
+                assert_eq!(ended.code, 75, "{name}: {}", ended.why());
+                ended.sound(&server);
+                assert!(ended.took < Duration::from_secs(7), "{name}: {:?}", ended.took);
+                let failure = server.store().object("out", "o/run/failure.json").expect(&name);
+                let failure: Value = serde_json::from_slice(&failure.body).unwrap();
+                assert_eq!(failure["code"], 75, "{name}");
+                assert!(server.store().uploads().is_empty(), "{name}");
+            });
+        }
+        // An abort that hangs too leaves the id of its upload in failure.json.
+        scope.spawn(|| {
+            let server = start();
+            let hang = json!({"effect": "none", "send": "nothing", "end": "hang"});
+            let hangs = |operation: &str| json!({"when": {"operation": operation}, "do": hang});
+            script(
+                &server,
+                json!([hangs("UploadPart"), hangs("AbortMultipartUpload")]),
+            );
+            let ended = Run::large(&server).within(3, 4).end();
+            ended.says(75, &[]);
+            let failure = server.store().object("out", "o/run/failure.json").unwrap();
+            let failure: Value = serde_json::from_slice(&failure.body).unwrap();
+            let uploads = server.store().uploads();
+            assert_eq!(failure["open_uploads"][0]["upload_id"], uploads[0].0);
+        });
+    });
 }
 
 #[test]
@@ -815,17 +886,28 @@ fn f118_each_right_that_is_missing_is_named() {
         );
     }
     // Without ListBucket, S3 says 403 of an object that is not there; the ambiguous answer stays open and says why.
-    worker::furnish(&server);
-    script(
-        &server,
-        json!([
-            {"when": {"operation": "PutObject", "key": "*/manifest.json"}, "do": {"effect": "none", "send": "nothing", "end": "close"}},
-            {"when": {"operation": "HeadObject"}, "do": {"answer": {"status": 403, "body": ""}}},
-        ]),
-    );
-    let ended = Run::small(&server).end();
-    ended.fails(&server, 69, &["outcome unknown"]);
-    assert!(!has(&server, "failure.json"));
+    for (key, has_claim, records) in [
+        ("started.json", false, false),
+        ("rollup.csv", true, true),
+        ("manifest.json", true, false),
+    ] {
+        worker::furnish(&server);
+        script(
+            &server,
+            json!([
+                {"when": {"operation": "PutObject", "key": format!("*/{key}")}, "do": {"effect": "none", "send": "nothing", "end": "close"}},
+                {"when": {"operation": "HeadObject"}, "do": {"answer": {"status": 403, "body": ""}}},
+            ]),
+        );
+        let ended = Run::small(&server).end();
+        ended.fails(
+            &server,
+            69,
+            &["outcome unknown", "s3:GetObject", "s3:ListBucket", key],
+        );
+        assert_eq!(has(&server, "started.json"), has_claim, "{key}");
+        assert_eq!(has(&server, "failure.json"), records, "{key}");
+    }
     // AbortMultipartUpload.
     worker::furnish(&server);
     server.store().bucket(

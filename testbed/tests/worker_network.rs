@@ -8,7 +8,7 @@
 mod worker;
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
@@ -372,6 +372,109 @@ fn f018_packets_that_are_dropped() {
     assert!(least < ended.took && ended.took < most, "{:?}", ended.took);
 }
 
+/// Whether a run can be put inside these words.
+fn can(words: &[&str]) -> bool {
+    let status = Command::new(words[0])
+        .args(&words[1..])
+        .arg("true")
+        .status();
+    status.is_ok_and(|status| status.success())
+}
+
+/// A name server of this test's own, where a mount namespace has the worker look for one: silent, without an address to
+/// give, and slow.
+#[test]
+fn f017_names_that_resolve_late_to_nothing_or_never() {
+    const SILENT: usize = 0;
+    const NOTHING: usize = 1;
+    const LATE: usize = 2;
+    let server = server!();
+    let Ok(socket) = UdpSocket::bind("127.17.17.17:53") else {
+        return skipped("f017", "no name server may listen at port 53 here");
+    };
+    let resolver = file(
+        "resolver",
+        b"nameserver 127.17.17.17\noptions timeout:30 attempts:1\n",
+    );
+    let script = format!(
+        "mount --bind {} /etc/resolv.conf && exec \"$@\"",
+        resolver.display()
+    );
+    let words = ["unshare", "--mount", "sh", "-c", &script, "sh"];
+    if !can(&words) {
+        return skipped("f017", "no mount namespace can be made here");
+    }
+    let way = Arc::new(AtomicUsize::new(SILENT));
+    let (asked, told) = (Arc::clone(&way), Arc::new(AtomicUsize::new(0)));
+    let questions = Arc::clone(&told);
+    thread::spawn(move || {
+        let mut query = [0; 512];
+        while let Ok((length, from)) = socket.recv_from(&mut query) {
+            questions.fetch_add(1, Ordering::SeqCst);
+            // RFC 1035, 4.1: the header, and one question of labels, type and class.
+            let mut end = 12;
+            while query[end] > 0 {
+                end += 1 + usize::from(query[end]);
+            }
+            end += 5;
+            assert!(end <= length);
+            let is_ipv4 = query[end - 3] == 1;
+            let mut answer = query[..end].to_vec();
+            answer[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0]);
+            match asked.load(Ordering::SeqCst) {
+                SILENT => continue,
+                LATE => {
+                    thread::sleep(Duration::from_millis(1500));
+                    if is_ipv4 {
+                        answer[7] = 1;
+                        answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 127, 0, 0, 1]);
+                    }
+                }
+                _ => {}
+            }
+            socket.send_to(&answer, from).unwrap();
+        }
+    });
+    let run = Run::at("https://bucket.example:9")
+        .inside(&words)
+        .within(40, 5);
+    let late = ["resolving the name", "in time"];
+    for (answers, run, code, facts, seconds) in [
+        (SILENT, run.clone(), 69, &late[..], 9..13),
+        (SILENT, run.clone().within(1, 1), 75, &["deadline"], 0..3),
+        (
+            NOTHING,
+            run.clone(),
+            69,
+            &["an address of bucket.example"],
+            0..3,
+        ),
+        // It is waited for: the next thing is a connection to what it says.
+        (LATE, run, 69, &["Connection refused", "127.0.0.1:9"], 1..8),
+    ] {
+        way.store(answers, Ordering::SeqCst);
+        told.store(0, Ordering::SeqCst);
+        let ended = run.end();
+        ended.refused(&server, code, facts);
+        let took = ended.took.as_secs();
+        assert!(seconds.contains(&took), "{answers}: {took} s");
+        assert!(told.load(Ordering::SeqCst) > 0, "{answers}: nobody asked");
+    }
+}
+
+/// A network without a route, in a namespace of its own.
+#[test]
+fn f018_a_network_that_is_unreachable() {
+    let server = server!();
+    let words = ["unshare", "--net"];
+    if !can(&words) {
+        return skipped("f018", "no network namespace can be made here");
+    }
+    let ended = Run::at("https://192.0.2.1").inside(&words).end();
+    ended.refused(&server, 69, &["unreachable", "192.0.2.1:443"]);
+    assert!(ended.took < Duration::from_secs(3), "{:?}", ended.took);
+}
+
 /// A name of two addresses, at the first of which nobody listens: in a mount namespace with a hosts file of its own.
 #[test]
 fn f019_the_first_address_is_dead() {
@@ -379,11 +482,7 @@ fn f019_the_first_address_is_dead() {
     let hosts = file("hosts", b"127.0.0.2 localhost\n127.0.0.1 localhost\n");
     let script = format!("mount --bind {} /etc/hosts && exec \"$@\"", hosts.display());
     let words = ["unshare", "--mount", "sh", "-c", &script, "sh"];
-    let can = Command::new(words[0])
-        .args(&words[1..])
-        .arg("true")
-        .status();
-    if !can.is_ok_and(|status| status.success()) {
+    if !can(&words) {
         return skipped("f019", "no mount namespace can be made here");
     }
     // Where the resolver gives one address of several, this shows nothing.

@@ -1,6 +1,7 @@
 //! Eight runs at the same moment under one RUN_ID, round after round (row 49): one works, seven exit 73 before any work
 //! and write nothing. On the RADOS Gateway where `TESTBED_RADOSGW` names one (`eval "$(../scripts/radosgw up)"`,
-//! `TESTBED_RADOSGW=$AWS_ENDPOINT_URL_S3`), and on this server always. The gateway also gets the odd keys (row 41).
+//! `TESTBED_RADOSGW=$AWS_ENDPOINT_URL_S3`), and on this server always. The gateway also gets the odd keys
+//! (row 41) and buckets with versions, locks and KMS (row 51).
 #![allow(
     clippy::disallowed_methods,
     reason = "these tests are told of the gateway by the environment, and measure time"
@@ -12,7 +13,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 use testbed::client::Client;
-use testbed::digest::{hex, sha256};
+use testbed::digest::{base64, hex, md5, sha256};
 use testbed::percent;
 use testbed::sign::Key;
 use worker::{Ended, INPUT, ROLLUP, Run, note, skipped, start};
@@ -244,4 +245,74 @@ fn f041_odd_keys_and_large_artifacts_on_a_rados_gateway() {
     let large = wide.like(&run).named("large").end();
     assert_eq!(large.code, 0, "{}", large.why());
     require_true(&client, &bucket, "o/large/", &Run::large_rollup());
+}
+
+/// Buckets as they may be set up, at a server of others: with versions, with a lock on each object, with KMS.
+#[test]
+fn f051_f119_versions_locks_and_keys_on_a_rados_gateway() {
+    let Some((client, bucket, run)) = gateway("f051") else {
+        return;
+    };
+    put(&client, &bucket, "d/a.csv", INPUT.as_bytes());
+    let large = {
+        let server = start();
+        Run::large(&server).like(&run)
+    };
+    let set = |bucket: &str, what: &str, body: &str| {
+        let md5 = base64(&md5(body.as_bytes()));
+        let headers = [("content-md5", md5.as_str())];
+        let path = format!("/{bucket}?{what}");
+        let answer = client
+            .send("PUT", &path, &headers, body.as_bytes())
+            .unwrap();
+        assert_eq!(answer.status, 200, "{what}: {}", answer.text());
+    };
+    let versions = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    let lock = "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention>\
+        <Mode>GOVERNANCE</Mode><Days>1</Days></DefaultRetention></Rule></ObjectLockConfiguration>";
+    for (name, headers) in [
+        ("versions", vec![]),
+        ("lock", vec![("x-amz-bucket-object-lock-enabled", "true")]),
+    ] {
+        let out = format!("{bucket}-{name}");
+        let made = client
+            .send("PUT", &format!("/{out}"), &headers, b"")
+            .unwrap();
+        assert_eq!(made.status, 200, "{name}: {}", made.text());
+        match name {
+            "lock" => set(&out, "object-lock", lock),
+            _ => set(&out, "versioning", versions),
+        }
+        // Ceph 16 ignores If-None-Match where it keeps versions: no result there, and a clear word why.
+        let ended = run.clone().with("OUTPUT", &format!("s3://{out}/o")).end();
+        ended.says(76, &["If-None-Match", "created again"]);
+        assert!(get(&client, &out, "o/run/manifest.json").is_none());
+        put(&client, &out, "d/a.csv", INPUT.as_bytes());
+        let from = run.clone().with("INPUT", &format!("s3://{out}/d/"));
+        let ended = from.named(name).end();
+        assert_eq!(ended.code, 0, "{name}: {}", ended.why());
+        let prefix = format!("o/{name}/");
+        require_true(&client, &bucket, &prefix, ROLLUP.as_bytes());
+    }
+    // Encrypted with a key that the gateway has, and with one that it has not.
+    let key = std::env::var("TESTBED_KMS_KEY").unwrap();
+    let keyed = |run: &Run, key: &str| run.clone().with("OUTPUT_SSE", &format!("aws:kms:{key}"));
+    for (run, name, rollup) in [
+        (&run, "keyed", ROLLUP.as_bytes()),
+        (&large, "keyed-large", &Run::large_rollup()),
+    ] {
+        let ended = keyed(run, &key).named(name).end();
+        assert_eq!(ended.code, 0, "{name}: {}", ended.why());
+        require_true(&client, &bucket, &format!("o/{name}/"), rollup);
+        let path = format!("/{bucket}/o/{name}/rollup.csv");
+        let head = client.send("HEAD", &path, &[], b"").unwrap();
+        let header = |name: &str| head.header(&format!("x-amz-server-side-encryption{name}"));
+        assert_eq!(header(""), Some("aws:kms"), "{name}");
+        assert_eq!(header("-aws-kms-key-id"), Some(key.as_str()), "{name}");
+    }
+    let unknown = keyed(&run, &format!("{key}-unknown"))
+        .named("unknown")
+        .end();
+    unknown.says(77, &["kms-keyid", "testbed-unknown"]);
+    assert!(get(&client, &bucket, "o/unknown/started.json").is_none());
 }

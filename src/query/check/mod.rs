@@ -22,10 +22,15 @@ use crate::limits::{EXPRESSION_HEIGHT, EXPRESSION_NODES, ORDERED_ROWS};
 use crate::value::column::Column;
 use names::Alias;
 
-/// The plan of `select`, which was parsed from `text`, over `columns`.
+/// The plan of `select`, which was parsed from `text`, over `columns`; it reads those of `besides` too.
 ///
 /// Errors: the first problem of names or types, by clause: SELECT, WHERE, GROUP BY, HAVING, ORDER BY.
-pub(super) fn check(select: &Select, text: &str, columns: &[Column]) -> Result<Plan, Problem> {
+pub(super) fn check(
+    select: &Select,
+    text: &str,
+    columns: &[Column],
+    besides: &[usize],
+) -> Result<Plan, Problem> {
     let mut binder = Binder::new(text, columns);
     let items = binder.items(&select.items)?;
     let filter = binder.condition(select.filter.as_ref(), Clause::Where)?;
@@ -34,7 +39,7 @@ pub(super) fn check(select: &Select, text: &str, columns: &[Column]) -> Result<P
     let order = binder.order(&select.order_by, &items)?;
     let grouped = keys.is_some() || having.is_some() || !binder.aggregates.is_empty();
     let outputs: Vec<Expr> = items.iter().map(|item| item.expr.clone()).collect();
-    let limit = select.limit;
+    let limit = select.limit.map(|limit| limit.rows);
     let grouping = |keys, order, limit| Grouping {
         keys,
         having,
@@ -74,7 +79,7 @@ pub(super) fn check(select: &Select, text: &str, columns: &[Column]) -> Result<P
         shape,
         outputs: items.into_iter().map(Checked::output).collect(),
     };
-    number_columns(&mut plan, columns);
+    number_columns(&mut plan, columns, besides);
     Ok(plan)
 }
 
@@ -324,11 +329,11 @@ impl<'a> Binder<'a> {
     ) -> Result<Rows, Problem> {
         let most = u64::from(ORDERED_ROWS);
         if let Some(first) = select.order_by.first()
-            && select.limit.is_none_or(|limit| limit > most)
+            && select.limit.is_none_or(|limit| limit.rows > most)
         {
             let found = match select.limit {
                 None => "no LIMIT".to_owned(),
-                Some(limit) => format!("LIMIT {limit}"),
+                Some(limit) => format!("LIMIT {}", limit.rows),
             };
             return Err(Problem::new(
                 first.expr.span,
@@ -340,7 +345,7 @@ impl<'a> Binder<'a> {
         Ok(Rows {
             outputs,
             order,
-            limit: select.limit,
+            limit: select.limit.map(|limit| limit.rows),
         })
     }
 
@@ -502,12 +507,14 @@ fn unique(items: &[Checked], name: &str, span: Span) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Chooses the columns that are read, those of the plan and those NOT NULL, and counts in them.
-fn number_columns(plan: &mut Plan, columns: &[Column]) {
+/// Chooses the columns that are read, those of the plan, those of `besides` and those NOT NULL, and counts in them.
+fn number_columns(plan: &mut Plan, columns: &[Column], besides: &[usize]) {
     let read = columns_read(over_columns(plan).into_iter().map(|expr| &*expr));
     let of_plan = (0..).zip(columns);
     plan.columns = of_plan
-        .filter(|&(number, column)| column.not_null || read.contains(number))
+        .filter(|&(number, column)| {
+            column.not_null || read.contains(number) || besides.contains(&number)
+        })
         .map(|(number, _)| number)
         .collect();
     let numbers = plan.columns.clone();

@@ -15,9 +15,6 @@ pub(super) struct Alias {
     size: types::Size,
 }
 
-/// Columns that a message lists.
-const LISTED: usize = 12;
-
 impl Binder<'_> {
     pub(super) fn define(&mut self, alias: &ast::Name, expr: &Expr) {
         self.aliases.push(Alias {
@@ -111,7 +108,7 @@ impl Binder<'_> {
         } else if written.starts_with('"') {
             format!(
                 "a text stands in single quotes: '{name}'; {}",
-                listed(columns())
+                suggest::listed(columns())
             )
         } else if let Some(function) = functions::find(name) {
             if let Rule::Instead(advice) = function.rule {
@@ -123,20 +120,13 @@ impl Binder<'_> {
                 )
             }
         } else {
-            listed(columns())
+            suggest::listed(columns())
         };
         Problem::new(span, UNKNOWN, written, advice)
     }
 }
 
 const UNKNOWN: &str = "a column or an alias";
-
-fn listed<'a>(columns: impl Iterator<Item = &'a str>) -> String {
-    let names: Vec<&str> = columns.collect();
-    let more = if names.len() > LISTED { ", …" } else { "" };
-    let first = names.get(..LISTED).unwrap_or(&names);
-    format!("the columns are {}{more}", first.join(", "))
-}
 
 /// `problem`, which an item of SELECT has, with better advice where the unknown name is a later item's.
 pub(super) fn defined_later(mut problem: Problem, items: &[Item], text: &str) -> Problem {

@@ -9,7 +9,7 @@ mod refused;
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::ast::{GroupBy, Item, Name, OrderItem, Select};
+use super::ast::{GroupBy, Item, Limit, Name, OrderItem, Select};
 use super::lex::{Kind, Tokens, unquoted};
 use super::plan::{Direction, Nulls};
 use super::{Problem, Span, same_name, suggest};
@@ -428,7 +428,8 @@ impl Parser<'_> {
         })
     }
 
-    fn limit(&mut self) -> Result<Option<u64>, Problem> {
+    fn limit(&mut self) -> Result<Option<Limit>, Problem> {
+        let start = self.tokens.token().span;
         if !self.tokens.accept_word("LIMIT") {
             return Ok(None);
         }
@@ -448,6 +449,7 @@ impl Parser<'_> {
             ));
         };
         self.tokens.advance();
-        Ok(Some(rows))
+        let span = start.to(token.span);
+        Ok(Some(Limit { rows, span }))
     }
 }

@@ -33,7 +33,7 @@ fn said(answer: &Answer) -> (&'static str, u8) {
         Answer::Exists => ("exists", 0),
         Answer::Lost(error) => ("lost", error.kind().exit_code()),
         Answer::Spent(error) => ("spent", error.kind().exit_code()),
-        Answer::Refused(error) => ("refused", error.kind().exit_code()),
+        Answer::Refused(error) | Answer::NotSent(error) => ("refused", error.kind().exit_code()),
     }
 }
 

@@ -19,6 +19,7 @@ fn named(answer: &Answer) -> String {
         Answer::Lost(_) => "lost".to_owned(),
         Answer::Spent(_) => "spent".to_owned(),
         Answer::Refused(error) => format!("refused {}", error.kind().exit_code()),
+        Answer::NotSent(error) => format!("not sent {}", error.kind().exit_code()),
     }
 }
 
@@ -106,8 +107,8 @@ fn f042_f043_f044_f047_answers_to_what_creates() {
             "not sent, one attempt",
             1,
             vec![unsent()],
-            "refused 69",
-            "refused 69",
+            "not sent 69",
+            "not sent 69",
             1,
         ),
         (
