@@ -139,7 +139,7 @@ pub const FEED_QUEUE_BYTES: usize = 16 << 20;
 /// How long a feed waits for room in the queue. Its pings stay unanswered meanwhile, and servers allow a minute at most.
 pub const FEED_WAIT: Duration = Duration::from_secs(10);
 /// Bytes of a feed that one call takes from its connection: many messages, few calls.
-pub const FEED_READ_BYTES: usize = 128 << 10;
+pub const FEED_READ_BYTES: usize = 64 << 10;
 /// Bytes for a feed that may wait to be sent: all of SUBSCRIBE, a heartbeat, and thousands of answers to pings.
 pub const FEED_WRITE_BYTES: usize = 4 * VARIABLE_BYTES;
 /// How long a feed may take nothing of what is sent to it (SPEC 10: a byte either way).

@@ -43,20 +43,6 @@ pub(super) enum End {
 }
 
 impl End {
-    /// A close frame came.
-    pub(super) fn closed(frame: Option<CloseFrame>) -> Self {
-        // tungstenite gives a code that must not be sent (RFC 6455, section 7.4) as this one.
-        let is_forbidden = |frame: &CloseFrame| {
-            frame.code == CloseCode::Protocol && frame.reason.as_str() == "Protocol violation"
-        };
-        match frame {
-            Some(frame) if is_forbidden(&frame) => {
-                Self::Broken("a close code that must not be sent".to_owned())
-            }
-            frame => Self::Closed(frame),
-        }
-    }
-
     /// What tungstenite says.
     pub(super) fn of(error: tungstenite::Error) -> Self {
         use tungstenite::Error::{
@@ -73,6 +59,10 @@ impl End {
             )),
             Protocol(fault) => Self::Broken(shown(fault.to_string().as_bytes(), 200)),
             Utf8(_) => Self::NotUtf8,
+            // RFC 6455, section 5.2: the highest bit of a length must be 0.
+            Capacity(CapacityError::MessageTooLong { size, .. }) if size > isize::MAX as usize => {
+                Self::Broken("a length whose highest bit is set".to_owned())
+            }
             Capacity(CapacityError::MessageTooLong { size, .. }) => Self::TooLong { bytes: size },
             WriteBufferFull(_) => Self::Deaf,
             error @ (Capacity(CapacityError::TooManyHeaders) | Tls(_) | AttackAttempt | Url(_)) => {
@@ -148,6 +138,11 @@ fn told(frame: Option<CloseFrame>) -> String {
     let Some(CloseFrame { code, reason }) = frame else {
         return "a close frame without a code".to_owned();
     };
+    // What tungstenite makes of 1005, 1006, 1014, 1015 and what is out of range (RFC 6455, section 7.4). It is the end of
+    // the connection like any other: nothing that came before it is in doubt.
+    if code == CloseCode::Protocol && reason.as_str() == "Protocol violation" {
+        return "a close frame with a code that must not be sent".to_owned();
+    }
     let code = u16::from(code);
     let known = CODES.into_iter().find(|(known, _)| *known == code);
     let name = known.map_or(String::new(), |(_, name)| format!(" ({name})"));

@@ -57,7 +57,7 @@ impl Link {
     /// # Errors
     /// The connection's own. That nothing came is none.
     pub(super) fn fill(&mut self) -> io::Result<()> {
-        if self.start < self.end || self.is_ended {
+        if self.unread() > 0 || self.is_ended {
             return Ok(());
         }
         (self.start, self.end) = (0, 0);
@@ -70,6 +70,11 @@ impl Link {
             Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(()),
             Err(cause) => Err(cause),
         }
+    }
+
+    /// Bytes that were read and not used yet.
+    pub(super) fn unread(&self) -> usize {
+        self.end.saturating_sub(self.start)
     }
 
     /// Since when the other side has not taken all that is sent to it, by the monotonic clock.

@@ -113,6 +113,11 @@ impl Messages {
         }
     }
 
+    /// Makes room for messages of so many bytes together.
+    pub(super) fn reserve(&mut self, bytes: usize) {
+        self.bytes.reserve_exact(bytes);
+    }
+
     /// Appends a message.
     pub fn push(&mut self, message: &[u8]) {
         self.bytes.extend_from_slice(message);
@@ -237,5 +242,140 @@ impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
         // A thread that panicked cannot have left it half written: what can fail is done before it is locked.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering;
+    use std::thread::scope;
+
+    use super::*;
+    use crate::clock::{ManualClock, SystemClock};
+    use crate::stop::Cause;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn stop(clock: &Arc<impl Clock + 'static>) -> Stop {
+        Stop::new(clock.clone(), Duration::from_secs(3_600), Duration::ZERO)
+    }
+
+    fn batch(feed: u32, bytes: usize) -> Messages {
+        let mut messages = Messages::new(feed, 0, 5);
+        messages.push(&vec![7; bytes]);
+        messages
+    }
+
+    #[test]
+    fn messages_come_out_as_they_went_in() {
+        let mut messages = Messages::new(1, 2, 3);
+        assert!(messages.is_empty() && messages.iter().next().is_none());
+        let texts: [&[u8]; 4] = [b"", b"{}", b"", b"\xff"];
+        texts.into_iter().for_each(|text| messages.push(text));
+        assert_eq!(messages.iter().collect::<Vec<_>>(), texts);
+        assert_eq!(messages.len(), 4);
+    }
+
+    #[test]
+    fn items_come_in_the_order_of_arrival_and_connections_are_numbered_in_it() {
+        let clock = Arc::new(SystemClock::start());
+        let (queue, stop) = (Queue::new(2), stop(&clock));
+        assert!(queue.take(Duration::ZERO).unwrap().is_empty());
+        assert_eq!(queue.connected(1, 10), 0);
+        queue.push(batch(1, 3), &*clock, &stop).unwrap();
+        assert_eq!(queue.connected(0, 11), 1);
+        queue.push(batch(0, 4), &*clock, &stop).unwrap();
+        let of = |item: &Item| match item {
+            Item::Connected {
+                feed,
+                connection,
+                at_us,
+            } => format!("{feed} {connection} at {at_us}"),
+            Item::Messages(messages) => format!(
+                "{} {:?}",
+                messages.feed,
+                messages.iter().map(<[u8]>::len).max()
+            ),
+            other @ (Item::Disconnected { .. } | Item::Failed { .. }) => format!("{other:?}"),
+        };
+        let found: Vec<String> = queue.take(LONG).unwrap().iter().map(of).collect();
+        assert_eq!(found, ["1 0 at 10", "1 Some(3)", "0 1 at 11", "0 Some(4)"]);
+        queue.ended();
+        assert!(
+            queue.take(Duration::ZERO).unwrap().is_empty(),
+            "one feed is left"
+        );
+        queue.push(batch(0, 1), &*clock, &stop).unwrap();
+        queue.ended();
+        assert_eq!(
+            queue.take(LONG).unwrap().len(),
+            1,
+            "what is left comes first"
+        );
+        assert!(queue.take(LONG).is_none());
+    }
+
+    #[test]
+    fn whoever_takes_waits_for_the_first_item_or_the_end() {
+        let queue = Queue::new(1);
+        scope(|scope| {
+            let taker = scope.spawn(|| queue.take(LONG).unwrap().len());
+            queue.connected(0, 1);
+            assert_eq!(taker.join().unwrap(), 1);
+            let taker = scope.spawn(|| queue.take(LONG).is_none());
+            queue.ended();
+            assert!(taker.join().unwrap());
+        });
+    }
+
+    #[test]
+    fn f096_a_full_queue_makes_feeds_wait() {
+        let clock = Arc::new(ManualClock::default());
+        let (queue, stop) = (Queue::new(1), stop(&clock));
+        // The longest message passes, though it alone fills the queue.
+        queue
+            .push(batch(0, FEED_QUEUE_BYTES), &*clock, &stop)
+            .unwrap();
+        // What is no message passes too.
+        queue.connected(0, 1);
+        scope(|scope| {
+            let pusher = scope.spawn(|| queue.push(batch(0, 1), &*clock, &stop));
+            assert_eq!(queue.take(LONG).unwrap().len(), 2);
+            assert_eq!(pusher.join().unwrap(), Ok(()));
+        });
+        queue
+            .push(batch(0, FEED_QUEUE_BYTES), &*clock, &stop)
+            .unwrap();
+        scope(|scope| {
+            let pusher = scope.spawn(|| queue.push(batch(0, 1), &*clock, &stop));
+            let wait = || stop.wait(Duration::from_millis(100));
+            wait();
+            clock.elapsed_ms.store(9_999, Ordering::SeqCst);
+            wait();
+            assert!(!pusher.is_finished());
+            // It began to wait at 0, or later where the machine is busy.
+            while !pusher.is_finished() {
+                clock.elapsed_ms.fetch_add(1, Ordering::SeqCst);
+                stop.wait(Duration::from_millis(1));
+            }
+            assert_eq!(pusher.join().unwrap(), Err(Refused::Full));
+            let pusher = scope.spawn(|| queue.push(batch(0, 1), &*clock, &stop));
+            stop.request(Cause::Sigterm);
+            assert_eq!(pusher.join().unwrap(), Err(Refused::Stopped));
+        });
+        assert_eq!(queue.take(LONG).unwrap().len(), 2, "what was taken stays");
+    }
+
+    #[test]
+    fn tiny_messages_are_charged_with_what_they_take() {
+        let clock = Arc::new(SystemClock::start());
+        let (queue, stop) = (Queue::new(1), stop(&clock));
+        let mut pushed = 0_usize;
+        stop.request(Cause::Sigterm);
+        while queue.push(batch(0, 0), &*clock, &stop).is_ok() {
+            pushed += 1;
+        }
+        assert!((20_000..200_000).contains(&pushed), "{pushed}");
     }
 }

@@ -83,11 +83,19 @@ impl<'a> Session<'a> {
     fn take(&mut self) -> Result<(), End> {
         let received_at_us = self.feeds.clock.wall_us();
         let mut messages = Messages::new(self.feed, self.connection, received_at_us);
+        let unread = self.socket.get_ref().unread();
+        let mut keep = |message: &[u8]| {
+            // Not before there is one: most reads of a long message give none.
+            if messages.is_empty() {
+                messages.reserve(unread.max(message.len()));
+            }
+            messages.push(message);
+        };
         let outcome = loop {
             match self.socket.read() {
-                Ok(Message::Text(text)) => messages.push(text.as_bytes()),
-                Ok(Message::Binary(bytes)) => messages.push(&bytes),
-                Ok(Message::Close(frame)) => break Err(End::closed(frame)),
+                Ok(Message::Text(text)) => keep(text.as_bytes()),
+                Ok(Message::Binary(bytes)) => keep(&bytes),
+                Ok(Message::Close(frame)) => break Err(End::Closed(frame)),
                 // The next call, which comes at once, answers a ping first.
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
                 Err(error) if is_blocked(&error) => break Ok(()),
