@@ -244,7 +244,12 @@ impl<'p> Aggregator<'p> {
     }
 
     fn full(&self, exceeded: Exceeded) -> Failure {
-        Failure::full(Holder::Aggregates, self.groups, exceeded)
+        let (holder, entries) = match (&self.distinct, &self.states) {
+            (Some(distinct), _) => (Holder::Distinct, distinct.len()),
+            (None, States::Quantiles(quantiles)) => (Holder::Quantiles, quantiles.len()),
+            (None, _) => (Holder::Aggregates, self.groups),
+        };
+        Failure::full(holder, entries, exceeded)
     }
 
     /// Takes the states of `other`, whose group number `from` is number `map[from]` here.
@@ -307,7 +312,16 @@ impl<'p> Aggregator<'p> {
             span: self.call.span,
             expected: format!("a result that fits {}", self.call.ty),
             found: "one past its range".to_owned(),
-            advice: "cast the argument to a type with more room, such as DOUBLE".to_owned(),
+            advice: match self.call.ty {
+                Type::Double => "scale the values, or filter out those that are far off",
+                Type::Boolean
+                | Type::BigInt
+                | Type::HugeInt
+                | Type::Decimal { .. }
+                | Type::Varchar
+                | Type::Timestamp => "cast the argument to a type with more room, such as DOUBLE",
+            }
+            .to_owned(),
         })
     }
 }

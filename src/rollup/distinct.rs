@@ -26,6 +26,11 @@ impl Distinct {
         }
     }
 
+    /// Pairs of group and value.
+    pub(super) fn len(&self) -> u32 {
+        self.pairs.len()
+    }
+
     /// Takes values none of which is NULL.
     pub(super) fn add(&mut self, groups: &[u32], values: &Vector) -> Result<(), Exceeded> {
         let groups: Vec<i64> = groups.iter().map(|&group| group.into()).collect();

@@ -59,8 +59,8 @@ pub enum Failure {
 pub struct Full {
     /// What was to grow.
     pub holder: Holder,
-    /// Groups of the rollup that met the limit.
-    pub groups: u64,
+    /// Entries that it held.
+    pub entries: u64,
     /// Bytes that all state would take, and the limit.
     pub exceeded: Exceeded,
 }
@@ -72,6 +72,10 @@ pub enum Holder {
     Keys,
     /// The states of the aggregates.
     Aggregates,
+    /// What DISTINCT inside an aggregate has seen.
+    Distinct,
+    /// The values of `median` and its kind.
+    Quantiles,
     /// The order of the output.
     Order,
     /// The first rows of a query without groups.
@@ -85,6 +89,8 @@ impl Holder {
         match self {
             Holder::Keys => "the keys of the groups",
             Holder::Aggregates => "the states of the aggregates",
+            Holder::Distinct => "the values of DISTINCT",
+            Holder::Quantiles => "the values of a median or quantile",
             Holder::Order => "the order of the groups",
             Holder::Rows => "the rows that ORDER BY keeps",
         }
@@ -92,10 +98,10 @@ impl Holder {
 }
 
 impl Failure {
-    fn full(holder: Holder, groups: u32, exceeded: Exceeded) -> Self {
+    fn full(holder: Holder, entries: u32, exceeded: Exceeded) -> Self {
         Failure::Full(Full {
             holder,
-            groups: groups.into(),
+            entries: entries.into(),
             exceeded,
         })
     }

@@ -1,16 +1,16 @@
 //! Variance, covariance, correlation and regression (SQL.md, Sums and means): sums of the values, their squares and
-//! products, held exactly, from which each result is rounded at the end. So neither order nor cancellation shows: a mean
-//! of 1e9 with a deviation of 1e-3 loses no digit.
+//! products, held exactly, from which each result is rounded once at the end. So neither order nor cancellation shows: a
+//! mean of 1e9 with a deviation of 1e-3 loses no digit.
 
 use std::sync::Arc;
 
 use super::aggregate::{Fault, Unfit};
-use super::sum::{finite, states};
+use super::sum::{charged, finite};
 use crate::budget::{Budget, Charge, Charged, Exceeded};
 use crate::query::plan::Statistic;
-use crate::value::float_sum::{
-    FloatSum, Number, co_moment, product_difference, product_ratio, ratio,
-};
+use crate::value::decimal;
+use crate::value::dyadic::Dyadic;
+use crate::value::float_sum::{FloatSum, Number};
 use crate::value::vector::{Data, Vector};
 
 /// The states of one statistic.
@@ -23,7 +23,7 @@ pub(super) struct Moments {
     /// For what the sums hold beside themselves.
     heap: Charge,
     /// Digits after the point of y and x where they are exact, 0 for DOUBLE: their unscaled integers are summed.
-    scales: [u32; 2],
+    scales: [u8; 2],
 }
 
 /// What is summed. A statistic of one argument has that as its x.
@@ -60,7 +60,7 @@ impl Moments {
             rows: Charged::new(budget),
             sums: sums.map(|&moment| (moment, Charged::new(budget))).collect(),
             heap: Charge::new(budget),
-            scales: scales.map(u32::from),
+            scales,
         }
     }
 
@@ -78,25 +78,21 @@ impl Moments {
                 *rows += 1;
             }
         }
-        let mut heap_bytes = 0;
         for (moment, sums) in &mut self.sums {
             for (&group, (y, x)) in groups.iter().zip(y.iter().zip(&x)) {
                 let Some(sum) = sums.get_mut(group as usize) else {
                     continue;
                 };
-                let before = sum.heap_bytes();
-                match moment {
+                charged(sum, &mut self.heap, |sum| match moment {
                     Moment::X => sum.add_number(x),
                     Moment::Y => sum.add_number(y),
                     Moment::Xx => sum.add_number_product(x, x),
                     Moment::Xy => sum.add_number_product(x, y),
                     Moment::Yy => sum.add_number_product(y, y),
-                }
-                heap_bytes += sum.heap_bytes() - before;
+                })?;
             }
         }
-        // At most a batch of them is held before it is charged.
-        Ok(self.heap.add(heap_bytes)?)
+        Ok(())
     }
 
     pub(super) fn merge(
@@ -112,149 +108,90 @@ impl Moments {
                 *rows += others;
             }
         }
-        let mut heap_bytes = 0;
         for ((_, sums), (_, others)) in self.sums.iter_mut().zip(&other.sums) {
             for (group, from) in pairs.clone() {
                 if let (Some(sum), Some(other)) =
                     (sums.get_mut(group as usize), others.get(from as usize))
                 {
-                    let before = sum.heap_bytes();
-                    sum.merge(other);
-                    heap_bytes += sum.heap_bytes() - before;
+                    charged(sum, &mut self.heap, |sum| sum.merge(other))?;
                 }
             }
         }
-        self.heap.add(heap_bytes)
+        Ok(())
     }
 
     /// The statistic of each group; NULL where it is undefined.
     pub(super) fn results(&self, groups: &[u32]) -> Result<Vector, Unfit> {
-        let rows = states(&self.rows, groups);
-        finite(rows.zip(groups).map(|(&rows, &group)| {
-            match rows {
-                0 => Ok(None),
-                rows => Group {
-                    of: self,
-                    rows,
-                    group,
-                }
-                .result(),
+        finite(groups.iter().map(|&group| self.result(group as usize)))
+    }
+
+    /// Each statistic is a quotient, or the root of one, and undefined where the divisor is zero.
+    ///
+    /// Of exact numbers the unscaled integers are summed: what that leaves of their scales is put right here.
+    fn result(&self, group: usize) -> Result<Option<f64>, Unfit> {
+        let rows = self.rows.get(group).copied().unwrap_or_default();
+        let Some(others) = rows.checked_sub(1) else {
+            return Ok(None);
+        };
+        let [rows, others] = [rows, others].map(|count| Dyadic::from(u128::from(count)));
+        let [y, x] = self.scales.map(power_of_ten);
+        let sum = |moment| self.sum(moment, group);
+        // n · Σab − Σa · Σb, which is n² times the covariance of a population.
+        let spread = |[a, b]: [Moment; 2], ab| rows.times(&sum(ab)).minus(&sum(a).times(&sum(b)));
+        let xx = || spread([Moment::X, Moment::X], Moment::Xx);
+        let xy = || spread([Moment::X, Moment::Y], Moment::Xy);
+        let yy = || spread([Moment::Y, Moment::Y], Moment::Yy);
+        let over = |spread: Dyadic, freedom: &Dyadic, scale: &Dyadic| {
+            let divisor = rows.times(freedom).times(&x).times(scale);
+            (spread, divisor)
+        };
+        let (dividend, divisor) = match self.statistic {
+            Statistic::VarPop | Statistic::StddevPop => over(xx(), &rows, &x),
+            Statistic::VarSamp | Statistic::StddevSamp => over(xx(), &others, &x),
+            Statistic::CovarPop => over(xy(), &rows, &y),
+            Statistic::CovarSamp => over(xy(), &others, &y),
+            Statistic::RegrSlope => (xy().times(&x), xx().times(&y)),
+            Statistic::RegrIntercept => {
+                let [left, right] = [(Moment::Y, Moment::Xx), (Moment::X, Moment::Xy)]
+                    .map(|(a, b)| sum(a).times(&sum(b)));
+                (left.minus(&right), xx().times(&y))
             }
-        }))
-    }
-}
-
-/// One group that has rows.
-struct Group<'a> {
-    of: &'a Moments,
-    rows: u64,
-    group: u32,
-}
-
-impl Group<'_> {
-    fn result(&self) -> Result<Option<f64>, Unfit> {
-        let [y, x] = self.of.scales;
-        match self.of.statistic {
-            Statistic::VarPop => self.over(&self.xx()?, self.rows, 2 * x),
-            Statistic::VarSamp => self.over(&self.xx()?, self.rows - 1, 2 * x),
-            Statistic::StddevPop => Ok(self.over(&self.xx()?, self.rows, 2 * x)?.map(f64::sqrt)),
-            Statistic::StddevSamp => {
-                Ok(self.over(&self.xx()?, self.rows - 1, 2 * x)?.map(f64::sqrt))
+            // Its square, which keeps the sign.
+            Statistic::Corr => (xy().times(&xy().magnitude()), xx().times(&yy())),
+            Statistic::RegrR2 if yy().is_zero() => (xx(), xx()),
+            Statistic::RegrR2 => (xy().times(&xy()), xx().times(&yy())),
+        };
+        if divisor.is_zero() {
+            return Ok(None);
+        }
+        let result = match self.statistic {
+            Statistic::StddevSamp | Statistic::StddevPop | Statistic::Corr => {
+                dividend.root_over(&divisor)
             }
-            Statistic::CovarPop => self.over(&self.xy()?, self.rows, x + y),
-            Statistic::CovarSamp => self.over(&self.xy()?, self.rows - 1, x + y),
-            Statistic::Corr => self.correlation(),
-            Statistic::RegrSlope => self.slope(),
-            Statistic::RegrIntercept => self.intercept(),
-            Statistic::RegrR2 => self.fit(),
-        }
+            Statistic::VarSamp
+            | Statistic::VarPop
+            | Statistic::CovarSamp
+            | Statistic::CovarPop
+            | Statistic::RegrSlope
+            | Statistic::RegrIntercept
+            | Statistic::RegrR2 => dividend.over(&divisor),
+        };
+        result.map(Some).ok_or(Unfit)
     }
 
-    /// A co-moment, which is n² times a mean, as that mean over `freedom` in place of n; NULL where that is 0.
-    fn over(&self, moment: &FloatSum, freedom: u64, scale: u32) -> Result<Option<f64>, Unfit> {
-        if freedom == 0 {
-            return Ok(None);
-        }
-        let divisor = FloatSum::one().times(self.rows, 0).times(freedom, scale);
-        ratio(moment, &divisor).map(Some).ok_or(Unfit)
-    }
-
-    /// Covariance over the variance of x; NULL where x does not vary.
-    fn slope(&self) -> Result<Option<f64>, Unfit> {
-        let variance = self.xx()?;
-        if variance.is_zero() {
-            return Ok(None);
-        }
-        let [y, x] = self.of.scales;
-        ratio(&self.xy()?.times(1, x), &variance.times(1, y))
-            .map(Some)
-            .ok_or(Unfit)
-    }
-
-    /// (Σy · Σx² − Σx · Σxy) over (n · Σx² − (Σx)²); NULL where x does not vary.
-    fn intercept(&self) -> Result<Option<f64>, Unfit> {
-        let variance = self.xx()?;
-        if variance.is_zero() {
-            return Ok(None);
-        }
-        let (sum_x, sum_y) = (self.sum(Moment::X)?, self.sum(Moment::Y)?);
-        let (sum_xx, sum_xy) = (self.sum(Moment::Xx)?, self.sum(Moment::Xy)?);
-        let dividend = product_difference([sum_y, sum_xx], [sum_x, sum_xy]).ok_or(Unfit)?;
-        let [y, _] = self.of.scales;
-        ratio(&dividend, &variance.times(1, y))
-            .map(Some)
-            .ok_or(Unfit)
-    }
-
-    /// The root of what [`Group::fit`] gives, with the sign of the covariance; NULL where x or y does not vary.
-    fn correlation(&self) -> Result<Option<f64>, Unfit> {
-        let (xx, yy, xy) = (self.xx()?, self.yy()?, self.xy()?);
-        if xx.is_zero() || yy.is_zero() {
-            return Ok(None);
-        }
-        let square = product_ratio([&xy, &xy], [&xx, &yy]).ok_or(Unfit)?;
-        let sign = ratio(&xy, &xx).ok_or(Unfit)?;
-        Ok(Some(square.sqrt().min(1.0).copysign(sign)))
-    }
-
-    /// The square of the correlation; 1 where y does not vary, NULL where x does not.
-    fn fit(&self) -> Result<Option<f64>, Unfit> {
-        let (xx, yy, xy) = (self.xx()?, self.yy()?, self.xy()?);
-        if xx.is_zero() {
-            return Ok(None);
-        }
-        if yy.is_zero() {
-            return Ok(Some(1.0));
-        }
-        let square = product_ratio([&xy, &xy], [&xx, &yy]).ok_or(Unfit)?;
-        Ok(Some(square.min(1.0)))
-    }
-
-    fn xx(&self) -> Result<FloatSum, Unfit> {
-        self.moment(Moment::X, Moment::X, Moment::Xx)
-    }
-
-    fn yy(&self) -> Result<FloatSum, Unfit> {
-        self.moment(Moment::Y, Moment::Y, Moment::Yy)
-    }
-
-    fn xy(&self) -> Result<FloatSum, Unfit> {
-        self.moment(Moment::X, Moment::Y, Moment::Xy)
-    }
-
-    /// n · Σab − Σa · Σb
-    fn moment(&self, a: Moment, b: Moment, ab: Moment) -> Result<FloatSum, Unfit> {
-        let (a, b, ab) = (self.sum(a)?, self.sum(b)?, self.sum(ab)?);
-        co_moment(self.rows, a, b, ab).ok_or(Unfit)
-    }
-
-    fn sum(&self, moment: Moment) -> Result<&FloatSum, Unfit> {
-        let mut sums = self.of.sums.iter();
+    /// A sum that the statistic needs.
+    fn sum(&self, moment: Moment, group: usize) -> Dyadic {
+        let mut sums = self.sums.iter();
         let column = sums.find(|(known, _)| *known == moment);
         column
-            .and_then(|(_, sums)| sums.get(self.group as usize))
-            .ok_or(Unfit)
+            .and_then(|(_, sums)| sums.get(group))
+            .map(FloatSum::dyadic)
+            .unwrap_or_default()
     }
+}
+
+fn power_of_ten(scale: u8) -> Dyadic {
+    Dyadic::from(decimal::pow10(scale.into()).map_or(1, i128::unsigned_abs))
 }
 
 /// The values as numbers.
@@ -280,3 +217,7 @@ fn numbers(data: &Data) -> Result<Vec<Number>, Fault> {
 fn integers(values: impl Iterator<Item = i128>) -> Vec<Number> {
     values.map(Number::of_integer).collect()
 }
+
+#[cfg(test)]
+#[path = "moments_tests.rs"]
+mod tests;

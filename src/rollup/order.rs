@@ -261,7 +261,7 @@ pub(super) fn sort(numbers: &mut [u32], compare: &dyn Fn(u32, u32) -> Ordering) 
     numbers.sort_unstable_by(|&a, &b| compare(a, b));
 }
 
-/// Keeps the first `count` by a total order, in no order.
+/// Keeps the first `count` by a total order, in no order but that the last of them comes last.
 pub(super) fn keep_first(
     numbers: &mut Charged<u32>,
     count: usize,

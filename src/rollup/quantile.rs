@@ -36,6 +36,11 @@ impl Quantiles {
         }
     }
 
+    /// Values, which are never more than 32 bits count.
+    pub(super) fn len(&self) -> u32 {
+        u32::try_from(self.groups.len()).unwrap_or(u32::MAX)
+    }
+
     /// Takes values none of which is NULL.
     pub(super) fn add(&mut self, groups: &[u32], values: &Vector) -> Result<(), Exceeded> {
         let held = self.groups.len();

@@ -123,17 +123,13 @@ impl DoubleSums {
         let Data::Double(values) = &values.data else {
             return Ok(());
         };
-        let mut heap_bytes = 0;
         for (&group, &value) in groups.iter().zip(values) {
             if let Some(state) = self.states.get_mut(group as usize) {
-                let before = state.sum.heap_bytes();
-                state.sum.add(value);
-                heap_bytes += state.sum.heap_bytes() - before;
                 state.rows += 1;
+                charged(&mut state.sum, &mut self.heap, |sum| sum.add(value))?;
             }
         }
-        // At most a batch of them is held before it is charged.
-        self.heap.add(heap_bytes)
+        Ok(())
     }
 
     pub(super) fn merge(
@@ -141,19 +137,18 @@ impl DoubleSums {
         other: &Self,
         pairs: impl Iterator<Item = (u32, u32)>,
     ) -> Result<(), Exceeded> {
-        let mut heap_bytes = 0;
         for (group, from) in pairs {
             if let (Some(state), Some(other)) = (
                 self.states.get_mut(group as usize),
                 other.states.get(from as usize),
             ) {
-                let before = state.sum.heap_bytes();
-                state.sum.merge(&other.sum);
-                heap_bytes += state.sum.heap_bytes() - before;
                 state.rows += other.rows;
+                charged(&mut state.sum, &mut self.heap, |sum| {
+                    sum.merge(&other.sum);
+                })?;
             }
         }
-        self.heap.add(heap_bytes)
+        Ok(())
     }
 
     /// The sums, rounded once; NULL over no rows.
@@ -173,7 +168,22 @@ impl DoubleSums {
     }
 }
 
-pub(super) fn states<'a, T>(all: &'a [T], groups: &'a [u32]) -> impl Iterator<Item = &'a T> {
+/// Changes a sum and charges what it came to hold beside itself: a kilobyte, once.
+#[inline]
+pub(super) fn charged(
+    sum: &mut FloatSum,
+    heap: &mut Charge,
+    change: impl FnOnce(&mut FloatSum),
+) -> Result<(), Exceeded> {
+    let before = sum.heap_bytes();
+    change(sum);
+    match sum.heap_bytes() - before {
+        0 => Ok(()),
+        grown => heap.add(grown),
+    }
+}
+
+fn states<'a, T>(all: &'a [T], groups: &'a [u32]) -> impl Iterator<Item = &'a T> {
     groups.iter().filter_map(|&group| all.get(group as usize))
 }
 

@@ -265,10 +265,11 @@ fn the_first_rows_of_an_order_are_the_same_however_they_came() {
         (3, BIGINT, Direction::Descending),
         (0, VARCHAR, Direction::Ascending),
     ];
-    let rows: Vec<_> = (0..3_000_u64)
+    // Enough that the worst rows are dropped on the way, and those that come later are held against the rest.
+    let rows: Vec<_> = (0..12_000_u64)
         .map(|at| (at * 10, random_row(&mut numbers)))
         .collect();
-    for limit in [0, 1, 7, 2_999, 3_000, 5_000] {
+    for limit in [0, 1, 7, 11_999, 12_000, 20_000] {
         let plan = plan::Rows {
             outputs: vec![col(6, VARCHAR), col(3, BIGINT)],
             order: keys
@@ -284,7 +285,7 @@ fn the_first_rows_of_an_order_are_the_same_however_they_came() {
             let mut tops = (0..parts).map(|part| {
                 let mut top = Top::new(&plan, unlimited());
                 let rows: Vec<_> = rows.iter().skip(part).step_by(parts).cloned().collect();
-                for chunk in rows.chunks(97).rev() {
+                for chunk in rows.chunks(997).rev() {
                     top.add(&batch(&TYPES, chunk)).unwrap();
                 }
                 top
@@ -332,6 +333,54 @@ fn in_order(a: &Value, b: &Value, direction: Direction) -> std::cmp::Ordering {
 }
 
 #[test]
+fn f127_the_rows_that_order_by_keeps_are_charged() {
+    let plan = plan::Rows {
+        outputs: vec![col(1, VARCHAR)],
+        order: vec![OrderKey {
+            expr: col(0, BIGINT),
+            direction: Direction::Descending,
+            nulls: Nulls::Last,
+        }],
+        limit: Some(1_000),
+    };
+    let types = [BIGINT, VARCHAR];
+    let rows: Vec<_> = (0..4_000)
+        .map(|at| (at, vec![int(at as i64), txt(&format!("text number {at}"))]))
+        .collect();
+    let taken = |limit: u64| {
+        let budget = Arc::new(Budget::new(limit));
+        let mut top = Top::new(&plan, budget.clone());
+        let batches = rows.chunks(500).map(|rows| batch(&types, rows));
+        let found = batches
+            .map(|batch| top.add(&batch))
+            .collect::<Result<Vec<_>, _>>()
+            .and_then(|_| top.finish());
+        let found = found.map(|mut ordered| {
+            let first = ordered.next_batch().unwrap().unwrap();
+            (first.rows, first.columns[0].value(0))
+        });
+        assert_eq!(budget.used_bytes(), 0, "all is given back");
+        found
+    };
+    // The least that is enough, and a byte less.
+    let (mut low, mut high) = (0, 4_000_000);
+    while low + 1 < high {
+        let middle = u64::midpoint(low, high);
+        match taken(middle) {
+            Ok(_) => high = middle,
+            Err(_) => low = middle,
+        }
+    }
+    assert_eq!(taken(high), Ok((1_000, txt("text number 3999"))));
+    let Err(Failure::Full(full)) = taken(low) else {
+        panic!("a byte less is enough");
+    };
+    assert_eq!(full.holder, Holder::Rows);
+    assert!((1_000..=4_000).contains(&full.entries), "{full:?}");
+    assert_eq!(full.exceeded.limit_bytes, Some(low));
+}
+
+#[test]
 fn f127_what_distinct_and_quantiles_hold_is_charged() {
     use AggregateFunction::*;
     let median = Quantile(plan::Quantile {
@@ -342,9 +391,10 @@ fn f127_what_distinct_and_quantiles_hold_is_charged() {
         distinct: true,
         ..aggregate(Count, vec![col(0, BIGINT)], BIGINT)
     };
-    for (name, call) in [
-        ("median", aggregate(median, vec![col(0, BIGINT)], DOUBLE)),
-        ("count(DISTINCT)", distinct),
+    let median = aggregate(median, vec![col(0, BIGINT)], DOUBLE);
+    for (name, holder, call) in [
+        ("median", Holder::Quantiles, median),
+        ("count(DISTINCT)", Holder::Distinct, distinct),
     ] {
         let plan = plan(vec![], vec![call]);
         let rows: Vec<_> = (0..4_000).map(|at| (at, vec![int(at as i64)])).collect();
@@ -361,7 +411,8 @@ fn f127_what_distinct_and_quantiles_hold_is_charged() {
         let Err(Failure::Full(full)) = taken(20_000) else {
             panic!("{name} in 20,000 bytes");
         };
-        assert_eq!(full.holder, Holder::Aggregates, "{name}");
+        assert_eq!(full.holder, holder, "{name}");
+        assert!((100..4_000).contains(&full.entries), "{name}: {full:?}");
         assert!(full.exceeded.bytes > 20_000, "{name}");
         // The least that is enough, and a byte less.
         let (mut low, mut high) = (20_000_u64, 4_000_000);
@@ -942,7 +993,7 @@ fn f054_state_past_its_share_and_one_entry_below() {
     };
     assert_eq!(full.exceeded.limit_bytes, Some(limit - 1));
     assert!(full.exceeded.bytes >= limit, "{full:?}");
-    assert!((1..=1000).contains(&full.groups), "{full:?}");
+    assert!((1..=1000).contains(&full.entries), "{full:?}");
     assert!(matches!(run(&budget, 2000), Err(Failure::Full(_))));
     assert_eq!(budget.used_bytes(), 0, "also after a failure");
 }

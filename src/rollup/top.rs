@@ -1,6 +1,7 @@
 //! ORDER BY with LIMIT in a query without groups: the first so many rows by their order, ties by the order of the input
 //! (SQL.md, Order). What is kept is the columns that the outputs read: only rows that stay to the end are evaluated.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use super::{Failure, Holder};
 use crate::budget::{Budget, Charged, Exceeded};
 use crate::limits::BATCH_ROWS;
 use crate::query::Problem;
-use crate::query::eval::{ColumnSet, columns_read, evaluate};
+use crate::query::eval::{ColumnSet, Kept, columns_read, evaluate};
 use crate::query::plan::Rows;
 use crate::value::Position;
 use crate::value::vector::{Batch, Vector};
@@ -26,6 +27,10 @@ pub struct Top<'p> {
     reads: ColumnSet,
     budget: Arc<Budget>,
     held: Held<'p>,
+    /// The last of the first rows, once there are as many as the limit: what does not come before it is not kept.
+    bar: Option<u32>,
+    /// Room to compare a batch with the bar: its key in the first cell, then those of the batch.
+    contest: Vec<OrderColumn<'p>>,
 }
 
 /// Rows, in no order.
@@ -47,6 +52,8 @@ impl<'p> Top<'p> {
             limit: limit.unwrap_or(usize::MAX),
             reads: columns_read(&plan.outputs),
             held: Held::new(plan, &budget),
+            bar: None,
+            contest: order_columns(plan, &budget),
             budget,
         }
     }
@@ -63,14 +70,45 @@ impl<'p> Top<'p> {
             Ok(values.into_vector(key.expr.ty, batch.rows))
         });
         let keys = keys.collect::<Result<Vec<_>, Problem>>()?;
-        let keys: Vec<&Vector> = keys.iter().map(AsRef::as_ref).collect();
-        self.held
-            .push(batch, &keys, &self.reads, &self.budget)
-            .map_err(|exceeded| self.full(exceeded))?;
+        let kept = self.before_bar(batch, &keys);
+        let pushed = kept.and_then(|kept| match kept {
+            Kept::All => self.held.push(batch, &keys, &self.reads, &self.budget),
+            Kept::Rows(rows) if rows.is_empty() => Ok(()),
+            Kept::Rows(rows) => {
+                let gather = |key: &Cow<'_, Vector>| Cow::Owned(key.gather(&rows));
+                let keys: Vec<_> = keys.iter().map(gather).collect();
+                let batch = batch.gather(&rows);
+                self.held.push(&batch, &keys, &self.reads, &self.budget)
+            }
+        });
+        pushed.map_err(|exceeded| self.full(exceeded))?;
         if self.held.len() >= self.limit.saturating_mul(2).max(self.limit + SURPLUS_ROWS) {
             self.drop_worst()?;
         }
         Ok(())
+    }
+
+    /// The rows of `batch`, whose order is by `keys`, that come before the bar.
+    fn before_bar(&mut self, batch: &Batch, keys: &[Cow<'_, Vector>]) -> Result<Kept, Exceeded> {
+        let Some(bar) = self.bar else {
+            return Ok(Kept::All);
+        };
+        let places = places(1, batch.rows);
+        let contest = self.contest.iter_mut();
+        for ((column, held), values) in contest.zip(&self.held.order).zip(keys) {
+            column.cells.grow(batch.rows + 1)?;
+            column.cells.copy(0, &held.cells, bar)?;
+            column.cells.set_rows(&places, values)?;
+        }
+        let bar = self.held.position(bar);
+        let is_before = |&(at, row): &(u32, u32)| {
+            let by_position = || batch.position(row as usize).cmp(&bar);
+            by_order(&self.contest, at, 0)
+                .then_with(by_position)
+                .is_lt()
+        };
+        let before = places.into_iter().filter(is_before);
+        Ok(Kept::Rows(before.map(|(_, row)| row).collect()))
     }
 
     /// Takes the rows of `other`, of the same plan over other rows.
@@ -105,12 +143,15 @@ impl<'p> Top<'p> {
         }
         let mut rows = self.numbers()?;
         let held = &self.held;
-        // No two rows have one position.
+        // No two rows have one position. The last of those kept comes last.
         keep_first(&mut rows, self.limit, &|a, b| held.compare(a, b));
         let mut kept = Held::new(self.plan, &self.budget);
         kept.copy(held, &rows, &self.budget)
             .map_err(|exceeded| self.full(exceeded))?;
         self.held = kept;
+        self.bar = u32::try_from(self.limit)
+            .ok()
+            .and_then(|limit| limit.checked_sub(1));
         Ok(())
     }
 
@@ -130,11 +171,22 @@ impl<'p> Top<'p> {
     }
 }
 
+/// The keys of the order, without a row.
+fn order_columns<'p>(plan: &'p Rows, budget: &Arc<Budget>) -> Vec<OrderColumn<'p>> {
+    let keys = plan.order.iter();
+    keys.map(|key| OrderColumn::new(key, budget)).collect()
+}
+
+/// For each row of a batch the cell that it goes to, from `first` on.
+fn places(first: usize, rows: usize) -> Vec<(u32, u32)> {
+    let cells = (0_u32..).skip(first);
+    cells.zip(0_u32..).take(rows).collect()
+}
+
 impl<'p> Held<'p> {
     fn new(plan: &'p Rows, budget: &Arc<Budget>) -> Self {
-        let order = plan.order.iter();
         Self {
-            order: order.map(|key| OrderColumn::new(key, budget)).collect(),
+            order: order_columns(plan, budget),
             columns: Vec::new(),
             positions: Charged::new(budget),
         }
@@ -152,7 +204,7 @@ impl<'p> Held<'p> {
     fn push(
         &mut self,
         batch: &Batch,
-        keys: &[&Vector],
+        keys: &[Cow<'_, Vector>],
         reads: &ColumnSet,
         budget: &Arc<Budget>,
     ) -> Result<(), Exceeded> {
@@ -166,10 +218,7 @@ impl<'p> Held<'p> {
                 .collect();
         }
         let rows = self.len().saturating_add(batch.rows);
-        let places: Vec<(u32, u32)> = (0_u32..)
-            .skip(self.len())
-            .zip((0_u32..).take(batch.rows))
-            .collect();
+        let places = places(self.len(), batch.rows);
         for (column, values) in self.order.iter_mut().zip(keys) {
             column.cells.grow(rows)?;
             column.cells.set_rows(&places, values)?;
@@ -203,15 +252,19 @@ impl<'p> Held<'p> {
             places().try_for_each(|(at, from)| cells.copy(at, others, from))?;
         }
         for &row in rows {
-            let position = other.positions.get(row as usize).copied();
-            self.positions.push(position.unwrap_or_default())?;
+            self.positions.push(other.position(row))?;
         }
         Ok(())
     }
 
+    fn position(&self, row: u32) -> Position {
+        let position = self.positions.get(row as usize).copied();
+        position.unwrap_or_default()
+    }
+
     fn compare(&self, a: u32, b: u32) -> Ordering {
-        let position = |row: u32| self.positions.get(row as usize);
-        by_order(&self.order, a, b).then_with(|| position(a).cmp(&position(b)))
+        let by_position = || self.position(a).cmp(&self.position(b));
+        by_order(&self.order, a, b).then_with(by_position)
     }
 }
 

@@ -3,14 +3,13 @@
 //!
 //! Source: Radford Neal, "Fast exact summation using small and large superaccumulators" (2015), the small one.
 
+use super::dyadic::Dyadic;
 use super::float_sum::{SLACK_BITS, Term};
-use super::quotient::Digits;
-use super::wide::U256;
 
 /// The exponent of the lowest bit: that of the product of the two smallest doubles, less the slack of a window.
 const LOWEST: i32 = -2148 - SLACK_BITS - 12;
-/// Products end at 2^2048; counts and their multiples take 2^128 more, and the sign has the rest.
-const LIMBS: u32 = 140;
+/// Products end at 2^2048 and a sum of 2^64 of them at 2^2112; the sign has the rest. Even, as pairs are taken out.
+const LIMBS: u32 = 138;
 /// Bits of a limb that count; the others wait to be carried.
 const LIMB_BITS: u32 = 32;
 /// One past the exponent of the highest bit.
@@ -19,7 +18,7 @@ const LIMB_MASK: i64 = (1 << LIMB_BITS) - 1;
 /// Additions before carries must be taken: each adds less than 2^34 to a limb.
 const PENDING: u32 = 1 << 28;
 
-const _: () = assert!(LOWEST % 32 == 0 && HIGHEST >= 2048 + 128 + 32);
+const _: () = assert!(LOWEST % 32 == 0 && LIMBS.is_multiple_of(2) && HIGHEST >= 2048 + 64 + 32);
 
 /// The number: limb i counts 2^(`LOWEST` + 32 i).
 #[derive(Clone, Debug)]
@@ -74,24 +73,6 @@ impl Accumulator {
         self.carry();
     }
 
-    /// Multiplies by `factor`.
-    pub(super) fn multiply(&mut self, factor: u64) {
-        self.carry();
-        let negative = self.is_negative();
-        if negative {
-            self.negate();
-        }
-        let mut carry: u128 = 0;
-        for slot in &mut self.limbs {
-            let product = u128::from(slot.unsigned_abs()) * u128::from(factor) + carry;
-            *slot = (product & 0xffff_ffff) as i64;
-            carry = product >> LIMB_BITS;
-        }
-        if negative {
-            self.negate();
-        }
-    }
-
     fn carry(&mut self) {
         let mut carry = 0;
         for slot in &mut self.limbs {
@@ -112,42 +93,18 @@ impl Accumulator {
         self.carry();
     }
 
-    /// To be asked after a carry only.
-    fn is_negative(&self) -> bool {
-        self.limbs.last().is_some_and(|&last| last < 0)
-    }
-
-    /// The leading bits of the number over `count`, and whether it is negative; `None` where `count` is zero.
-    pub(super) fn digits(&self, count: u64) -> Option<(bool, Digits)> {
-        let divisor = u128::from(count);
+    /// The number, in limbs of 64 bits.
+    pub(super) fn dyadic(&self) -> Dyadic {
         let mut number = self.clone();
         number.carry();
-        let negative = number.is_negative();
+        let negative = number.limbs.last().is_some_and(|&last| last < 0);
         if negative {
             number.negate();
         }
-        // Long division, limb by limb from the top. Four limbs of zeros below the number bring even the smallest
-        // quotient to 64 bits; what is left then only says whether the quotient was cut.
-        let limbs = number.limbs.iter().rev().chain(&[0; 4]);
-        let mut exponent = HIGHEST;
-        let (mut top, mut rest, mut cut) = (0_u128, 0_u128, false);
-        for limb in limbs {
-            if top >> 64 != 0 {
-                cut |= *limb != 0;
-                continue;
-            }
-            rest = (rest << LIMB_BITS) | u128::from(limb.unsigned_abs());
-            top = (top << LIMB_BITS) | rest.checked_div(divisor)?;
-            rest %= divisor;
-            exponent -= LIMB_BITS.cast_signed();
-        }
-        let digits = Digits::of_integer(U256::from(top));
-        Some((
-            negative,
-            Digits {
-                bits: digits.bits | u64::from(cut || rest != 0),
-                exponent: digits.exponent + exponent,
-            },
-        ))
+        let (pairs, _) = number.limbs.as_chunks::<2>();
+        let limbs = pairs
+            .iter()
+            .map(|[low, high]| low.unsigned_abs() | (high.unsigned_abs() << LIMB_BITS));
+        Dyadic::new(negative, limbs.collect(), LOWEST)
     }
 }

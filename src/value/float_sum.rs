@@ -6,7 +6,8 @@
 //! order of the rows nor how they were split can be seen in a result.
 
 use super::accumulator::Accumulator;
-use super::quotient::{Digits, assemble};
+use super::dyadic::Dyadic;
+use super::quotient::{Digits, assemble, low_half};
 use super::wide::U256;
 
 /// An exact sum of doubles and of products of two doubles. All of them must be finite.
@@ -133,77 +134,35 @@ impl FloatSum {
     /// none, as for two of the largest.
     #[must_use]
     pub fn mean(&self, count: u64) -> Option<f64> {
-        let (negative, digits) = self.digits(count)?;
-        let magnitude = assemble(digits.bits, digits.exponent)?;
+        let count = u128::from(count);
+        if let Some(full) = &self.full {
+            return full.dyadic().over(&Dyadic::from(count));
+        }
+        let (negative, magnitude) = self.bits.signed();
+        let digits = if count == 1 {
+            Digits::of_integer(magnitude)
+        } else {
+            Digits::of_ratio(magnitude, U256::from(count))?
+        };
+        let magnitude = assemble(digits.bits, digits.exponent + self.base)?;
         Some(if negative { -magnitude } else { magnitude })
     }
 
-    /// The number one.
+    /// The sum as a number to compute with.
     #[must_use]
-    pub fn one() -> Self {
-        let mut one = Self::default();
-        one.add(1.0);
-        one
-    }
-
-    fn of(full: Accumulator) -> Self {
-        Self {
-            full: Some(Box::new(full)),
-            ..Self::default()
+    pub fn dyadic(&self) -> Dyadic {
+        if let Some(full) = &self.full {
+            return full.dyadic();
         }
-    }
-
-    /// The sum times `factor` and 10^`power`, exactly.
-    #[must_use]
-    pub fn times(&self, factor: u64, power: u32) -> Self {
-        const CHUNK: u32 = 19;
-        let mut full = self.widened();
-        full.multiply(factor);
-        for chunk in (0..power).step_by(CHUNK as usize) {
-            full.multiply(10_u64.pow((power - chunk).min(CHUNK)));
-        }
-        Self::of(full)
-    }
-
-    /// Whether the sum is exactly zero.
-    #[must_use]
-    pub fn is_zero(&self) -> bool {
-        self.digits(1).is_some_and(|(_, digits)| digits.bits == 0)
+        let (negative, U256 { high, low }) = self.bits.signed();
+        let limbs = [low, low >> 64, high, high >> 64].map(low_half);
+        Dyadic::new(negative, limbs.to_vec(), self.base)
     }
 
     /// Bytes that the sum holds beside itself.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         self.full.as_ref().map_or(0, |_| size_of::<Accumulator>())
-    }
-
-    /// The leading bits of the sum over `count`, and whether it is negative; `None` where `count` is zero.
-    fn digits(&self, count: u64) -> Option<(bool, Digits)> {
-        if let Some(full) = &self.full {
-            return full.digits(count);
-        }
-        let (negative, magnitude) = self.bits.signed();
-        let digits = if count == 1 {
-            Digits::of_integer(magnitude)
-        } else {
-            Digits::of_ratio(magnitude, U256::from(u128::from(count)))?
-        };
-        let exponent = digits.exponent + self.base;
-        Some((negative, Digits { exponent, ..digits }))
-    }
-
-    /// Doubles that add up to the sum exactly, largest first; `None` where one would be past the largest double.
-    fn parts(&self) -> Option<Vec<f64>> {
-        let mut rest = self.clone();
-        let mut parts = Vec::new();
-        loop {
-            let part = rest.value()?;
-            if part == 0.0 {
-                return Some(parts);
-            }
-            rest.add(-part);
-            parts.push(part);
-        }
     }
 }
 
@@ -309,78 +268,6 @@ impl FloatSum {
         }
         full
     }
-}
-
-/// count · Σxy − Σx · Σy, exactly: `count`² times the population covariance, which is what spread, correlation and
-/// regression are made of. Cancellation costs nothing here. `None` where a sum of x or y is past the largest double.
-#[must_use]
-pub fn co_moment(
-    count: u64,
-    sum_x: &FloatSum,
-    sum_y: &FloatSum,
-    sum_xy: &FloatSum,
-) -> Option<FloatSum> {
-    let mut total = sum_xy.widened();
-    total.multiply(count);
-    let parts_y = sum_y.parts()?;
-    for x in sum_x.parts()? {
-        for &y in &parts_y {
-            total.add(Term::of_product(-x, y));
-        }
-    }
-    Some(FloatSum::of(total))
-}
-
-/// left · right − other_left · other_right of sums, exactly; `None` where one of them is past the largest double.
-#[must_use]
-pub fn product_difference(
-    [left, right]: [&FloatSum; 2],
-    [other_left, other_right]: [&FloatSum; 2],
-) -> Option<FloatSum> {
-    let mut total = Accumulator::default();
-    for (left, right, sign) in [(left, right, 1.0), (other_left, other_right, -1.0)] {
-        let right = right.parts()?;
-        for one in left.parts()? {
-            for &other in &right {
-                total.add(Term::of_product(sign * one, other));
-            }
-        }
-    }
-    Some(FloatSum::of(total))
-}
-
-/// The quotient of two sums, within one unit in the last place; `None` where the divisor is zero or the quotient past
-/// the largest double.
-#[must_use]
-pub fn ratio(dividend: &FloatSum, divisor: &FloatSum) -> Option<f64> {
-    let one = FloatSum::one();
-    product_ratio([dividend, &one], [divisor, &one])
-}
-
-/// The quotient of two products of sums, likewise.
-#[must_use]
-pub fn product_ratio(dividends: [&FloatSum; 2], divisors: [&FloatSum; 2]) -> Option<f64> {
-    let (dividend_negative, dividend, dividend_exponent) = leading_product(dividends)?;
-    let (divisor_negative, divisor, divisor_exponent) = leading_product(divisors)?;
-    let quotient = Digits::of_ratio(dividend, divisor)?;
-    let exponent = quotient.exponent + dividend_exponent - divisor_exponent;
-    let magnitude = assemble(quotient.bits, exponent)?;
-    Some(
-        if dividend_negative == divisor_negative || magnitude == 0.0 {
-            magnitude
-        } else {
-            -magnitude
-        },
-    )
-}
-
-/// Sign, leading bits and exponent of a product.
-fn leading_product([left, right]: [&FloatSum; 2]) -> Option<(bool, U256, i32)> {
-    let (left_negative, left) = left.digits(1)?;
-    let (right_negative, right) = right.digits(1)?;
-    let bits = U256::product(u128::from(left.bits), u128::from(right.bits));
-    let exponent = left.exponent + right.exponent;
-    Some((left_negative != right_negative, bits, exponent))
 }
 
 impl Term {

@@ -5,6 +5,7 @@ pub mod boolean;
 pub mod column;
 pub mod decimal;
 pub mod double;
+pub mod dyadic;
 mod fault;
 pub mod float_sum;
 pub mod integer;

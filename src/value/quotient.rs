@@ -119,7 +119,7 @@ impl Digits {
     }
 }
 
-fn low_half(value: u128) -> u64 {
+pub(super) fn low_half(value: u128) -> u64 {
     u64::try_from(value & u128::from(u64::MAX)).unwrap_or(u64::MAX)
 }
 

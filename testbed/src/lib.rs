@@ -1,4 +1,4 @@
-//! A strict S3 in memory, with a script of faults, for tests and for the demo. In reading order:
+//! A strict S3 in memory and a WebSocket feed, each with a script of faults, for tests and for the demo.
 
 pub mod answer;
 mod bend;
@@ -7,6 +7,7 @@ pub mod client;
 pub mod connection;
 pub mod control;
 pub mod digest;
+pub mod feed;
 pub mod http;
 pub mod journal;
 mod listing;

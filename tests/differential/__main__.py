@@ -107,22 +107,21 @@ class Windrow:
 
 
 def variants(windrow, table, seed):
-    """(name, uri, form, threads) of the table's texts."""
+    """(name, uri, form, threads) of the table's texts. A small file is one chunk: what is in parts is in many."""
     rng = random.Random(f"{seed}/text")
+    # Sometimes a file a record, so that every worker has some of each group.
+    pieces = lambda: rng.choice([rng.randint(2, 7), min(60, max(2, len(table.rows)))])
     made = []
     if tables.has_csv(table):
         header, records = tables.csv(rng, table)
-        whole = windrow.write("csv-1", header, records, 1)
-        split = windrow.write("csv-n", header, records, rng.randint(2, 7))
-        made += [("csv", whole, "csv", 1), ("csv in parts", split, "csv", 2)]
+        made.append(("csv", windrow.write("csv-1", header, records, 1), "csv", 1))
+        made.append(("csv in parts", windrow.write("csv-n", header, records, pieces()), "csv", 2))
     header, records = tables.ndjson(rng, table)
-    whole = windrow.write("json-1", header, records, 1)
-    split = windrow.write("json-n", header, records, rng.randint(2, 7))
-    if not made:
-        made.append(("ndjson", whole, "ndjson", 1))
-        made.append(("ndjson in parts", split, "ndjson", 2))
-        return made + [("ndjson, 5 threads", whole, "ndjson", 5)]
-    return made + [rng.choice([("ndjson", whole, "ndjson", 5), ("ndjson in parts", split, "ndjson", 5)])]
+    whole = ("ndjson", windrow.write("json-1", header, records, 1), "ndjson", 1 if not made else 5)
+    split = ("ndjson in parts", windrow.write("json-n", header, records, pieces()), "ndjson", 5)
+    if made:
+        return made + [rng.choice([whole, split])]
+    return [whole, ("ndjson, 2 threads", *whole[1:3], 2), split]
 
 
 def csv_text(case, rows):

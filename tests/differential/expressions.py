@@ -5,6 +5,7 @@ tag that explains it is reported even where windrow and the oracle agree.
 """
 
 import math
+import zlib
 from fractions import Fraction
 
 import model
@@ -33,16 +34,30 @@ QUANTILE = "exact quantile"
 ROUND_NULL = "DuckDB rounds NULL to zero"
 
 
-class Node:
-    """One expression."""
+# How tightly operators bind, loosest first, by PostgreSQL's grammar, which is DuckDB's.
+OR, AND, NOT, IS, COMPARISON, RANGE, CONCAT, SUM, PRODUCT, SIGN, CAST, PRIMARY = range(12)
 
-    def __init__(self, sql, ty, value, kids=(), tags=(), constant=None, is_null=False, is_text=False, varies=False):
-        self.sql, self.ty, self.value = sql, ty, value
+
+class Node:
+    """One expression. `sql` has its parentheses; without them it binds by `level`."""
+
+    def __init__(self, sql, ty, value, kids=(), tags=(), constant=None, is_null=False, is_text=False, varies=False, level=PRIMARY):
+        self.sql, self.ty, self.value, self.level = sql, ty, value, level
         self.kids = list(kids)
         self.tags = frozenset(tags).union(*(kid.tags for kid in self.kids))
         self.constant, self.is_null, self.is_text = constant, is_null, is_text
         # Whether a column or an aggregate is in it.
         self.varies = varies or any(kid.varies for kid in self.kids)
+
+    def beside(self, level):
+        """The text where what binds less than `level` needs its parentheses; half of those that are not needed go."""
+        if self.level == PRIMARY or self.level < level or zlib.crc32(self.sql.encode()) % 2:
+            return self.sql
+        return self.sql[1:-1]
+
+    def bare(self):
+        """The text where nothing else binds."""
+        return self.beside(OR)
 
     def digits(self):
         """Digits before and after the point that values can have."""
@@ -69,23 +84,29 @@ def is_exact(node):
 # Leaves.
 
 
+def sign_level(is_negative):
+    return SIGN if is_negative else PRIMARY
+
+
 def integer(value):
     ty = BIGINT if -(2**63) <= value < 2**63 else HUGEINT
-    return Node(f"({value})" if value < 0 else str(value), ty, lambda _: value, constant=value)
+    return Node(f"({value})" if value < 0 else str(value), ty, lambda _: value, constant=value, level=sign_level(value < 0))
 
 
 def decimal_literal(text):
     whole, fraction = text.lstrip("-").split(".")
     precision = max(len(whole.lstrip("0")), min(1, len(whole))) + len(fraction)
     value = int(text.replace(".", ""))
-    return Node(f"({text})" if text[0] == "-" else text, decimal(precision, len(fraction)), lambda _: value, constant=value)
+    ty, is_negative = decimal(precision, len(fraction)), text[0] == "-"
+    return Node(f"({text})" if is_negative else text, ty, lambda _: value, constant=value, level=sign_level(is_negative))
 
 
 def double_literal(value):
     text = repr(value)
     if "e" not in text:
         text += "e0"
-    return Node(f"({text})" if text[0] == "-" else text, DOUBLE, lambda _: value)
+    is_negative = text[0] == "-"
+    return Node(f"({text})" if is_negative else text, DOUBLE, lambda _: value, level=sign_level(is_negative))
 
 
 def quoted(text):
@@ -108,14 +129,14 @@ def null():
     return Node("NULL", BIGINT, lambda _: None, is_null=True)
 
 
-def strict(sql, ty, of, args, tags=()):
+def strict(sql, ty, of, args, tags=(), level=PRIMARY):
     """NULL where an argument is; every argument is evaluated."""
 
     def value(row):
         values = [arg.value(row) for arg in args]
         return None if None in values else of(*values)
 
-    return Node(sql, ty, value, args, tags)
+    return Node(sql, ty, value, args, tags, level=level)
 
 
 # Conversions that no text shows.
@@ -173,27 +194,28 @@ def double_remainder(left, right):
 
 
 def compute(op, left, right):
-    sql = f"({left.sql} {op} {right.sql})"
+    level = SUM if op in "+-" else PRODUCT
+    sql = f"({left.beside(level)} {op} {right.beside(level + 1)})"
     if left.ty[0] not in model.NUMERIC or right.ty[0] not in model.NUMERIC:
         raise Refused("not numbers")
     if DOUBLE in (left.ty, right.ty):
-        return compute_doubles(op, left, right, sql)
+        return compute_doubles(op, left, right, sql, level)
     if op == "/":
-        return strict(sql, DOUBLE, lambda l, r: exact_quotient(l, left.ty, r, right.ty), [left, right], [QUOTIENT])
+        return strict(sql, DOUBLE, lambda l, r: exact_quotient(l, left.ty, r, right.ty), [left, right], [QUOTIENT], level)
     if op == "//":
         if "DECIMAL" in (left.ty[0], right.ty[0]):
             raise Refused("// of a DECIMAL")
         ty = meeting([left, right])[0]
-        return strict(sql, ty, lambda l, r: whole_quotient(l, r, ty), [left, right])
-    return compute_exact(op, left, right, sql)
+        return strict(sql, ty, lambda l, r: whole_quotient(l, r, ty), [left, right], level=level)
+    return compute_exact(op, left, right, sql, level)
 
 
-def compute_doubles(op, left, right, sql):
+def compute_doubles(op, left, right, sql, level):
     of = OPERATIONS | {"/": double_quotient, "%": double_remainder}
     if op not in of:
         raise Refused("// of a DOUBLE")
     converted = [converted_node(left), converted_node(right)]
-    return strict(sql, DOUBLE, lambda l, r: model.finite(of[op](l, r)), converted)
+    return strict(sql, DOUBLE, lambda l, r: model.finite(of[op](l, r)), converted, level=level)
 
 
 def converted_node(node, ty=DOUBLE):
@@ -214,7 +236,7 @@ def whole_quotient(left, right, ty):
     return model.fits(model.truncated_quotient(left, right), ty)
 
 
-def compute_exact(op, left, right, sql):
+def compute_exact(op, left, right, sql, level):
     tags = []
     if "DECIMAL" not in (left.ty[0], right.ty[0]):
         ty = meeting([left, right])[0]
@@ -237,28 +259,29 @@ def compute_exact(op, left, right, sql):
             raise Fault("division by zero")
         return model.fits(l - r * model.truncated_quotient(l, r), ty)
 
-    return strict(sql, ty, of, [left, right], tags)
+    return strict(sql, ty, of, [left, right], tags, level)
 
 
 def negative(arg):
+    sql = f"(- {arg.beside(SIGN)})"
     if arg.ty == DOUBLE:
-        return strict(f"(- {arg.sql})", DOUBLE, lambda x: -x, [arg])
+        return strict(sql, DOUBLE, lambda x: -x, [arg], level=SIGN)
     if arg.constant is not None:
         # A literal and its sign are one, of the smallest type that holds it.
         value, literal = -arg.constant, integer(-arg.constant)
         ty = arg.ty if arg.ty[0] == "DECIMAL" else literal.ty
-        return Node(f"(- {arg.sql})", ty, lambda _: value, [arg], constant=value)
-    return strict(f"(- {arg.sql})", arg.ty, lambda x: model.fits(-x, arg.ty), [arg])
+        return Node(sql, ty, lambda _: value, [arg], constant=value, level=SIGN)
+    return strict(sql, arg.ty, lambda x: model.fits(-x, arg.ty), [arg], level=SIGN)
 
 
 def absolute(arg):
     if arg.ty == DOUBLE:
-        return strict(f"abs({arg.sql})", DOUBLE, abs, [arg])
-    return strict(f"abs({arg.sql})", arg.ty, lambda x: model.fits(abs(x), arg.ty), [arg])
+        return strict(f"abs({arg.bare()})", DOUBLE, abs, [arg])
+    return strict(f"abs({arg.bare()})", arg.ty, lambda x: model.fits(abs(x), arg.ty), [arg])
 
 
 def rounded(arg, digits):
-    sql = f"round({arg.sql}, {digits})" if digits else f"round({arg.sql})"
+    sql = f"round({arg.bare()}, {digits})" if digits else f"round({arg.bare()})"
     if arg.ty == DOUBLE:
         return strict(sql, DOUBLE, lambda x: model.round_double(x, digits), [arg])
     scale = scale_of(arg.ty)
@@ -274,7 +297,7 @@ def rounded(arg, digits):
 
 
 def whole(name, arg):
-    sql, of = f"{name}({arg.sql})", {"floor": math.floor, "ceil": math.ceil}[name]
+    sql, of = f"{name}({arg.bare()})", {"floor": math.floor, "ceil": math.ceil}[name]
     if arg.ty[0] == "DECIMAL":
         ty = decimal(arg.ty[1], 0)
         return strict(sql, ty, lambda x: model.fits(of(model.rational(x, arg.ty)), ty), [arg])
@@ -295,12 +318,12 @@ def double_function(name, args):
         except (ValueError, OverflowError):
             raise Fault("not finite") from None
 
-    sql = f"{name}({', '.join(arg.sql for arg in args)})"
+    sql = f"{name}({', '.join(arg.bare() for arg in args)})"
     return strict(sql, DOUBLE, of, [converted_node(arg) for arg in args], [] if name == "sqrt" else [APPROX])
 
 
 def sign(arg):
-    return strict(f"sign({arg.sql})", BIGINT, lambda x: (x > 0) - (x < 0), [arg])
+    return strict(f"sign({arg.bare()})", BIGINT, lambda x: (x > 0) - (x < 0), [arg])
 
 
 def outermost(name, args):
@@ -319,7 +342,7 @@ def outermost(name, args):
         return best
 
     better = (lambda one, other: one > other) if name == "greatest" else (lambda one, other: one < other)
-    return Node(f"{name}({', '.join(arg.sql for arg in args)})", ty, value, args, tags)
+    return Node(f"{name}({', '.join(arg.bare() for arg in args)})", ty, value, args, tags)
 
 
 # Text.
@@ -338,7 +361,7 @@ def bigints(nodes):
 
 
 def text_function(name, args, ty, of, tags=()):
-    return strict(f"{name}({', '.join(arg.sql for arg in args)})", ty, of, args, tags)
+    return strict(f"{name}({', '.join(arg.bare() for arg in args)})", ty, of, args, tags)
 
 
 def one_to_one(text, mapped):
@@ -385,7 +408,8 @@ def concat(left, right):
         raise Refused("NULL of no type")
     args = [converted_node(arg, VARCHAR) if not arg.is_null else arg for arg in (left, right)]
     tags = [POINT] if any(arg.ty[0] == "DECIMAL" and arg.ty[1] == arg.ty[2] for arg in (left, right)) else []
-    return strict(f"({left.sql} || {right.sql})", VARCHAR, lambda l, r: l + r, args, tags)
+    sql = f"({left.beside(CONCAT)} || {right.beside(SUM)})"
+    return strict(sql, VARCHAR, lambda l, r: l + r, args, tags, CONCAT)
 
 
 def like(arg, pattern, escape, negated):
@@ -398,8 +422,8 @@ def like(arg, pattern, escape, negated):
     def of(text, form):
         return matches(text, tokens_of(form, escape)) != negated
 
-    sql = f"({arg.sql} {'NOT ' if negated else ''}LIKE {pattern.sql}" + (f" ESCAPE {quoted(escape)})" if escape else ")")
-    return strict(sql, BOOLEAN, of, of_texts([arg, pattern]))
+    sql = f"({arg.beside(CONCAT)} {'NOT ' if negated else ''}LIKE {pattern.beside(CONCAT)}" + (f" ESCAPE {quoted(escape)})" if escape else ")")
+    return strict(sql, BOOLEAN, of, of_texts([arg, pattern]), level=RANGE)
 
 
 def tokens_of(form, escape):
@@ -487,7 +511,8 @@ def compare(op, left, right):
         l, r = values[0](row), values[1](row)
         return None if l is None or r is None else COMPARISONS[op](l, r)
 
-    return Node(f"({left.sql} {op} {right.sql})", BOOLEAN, value, [left, right], double_tags([left, right]))
+    sql = f"({left.beside(RANGE)} {op} {right.beside(RANGE)})"
+    return Node(sql, BOOLEAN, value, [left, right], double_tags([left, right]), level=COMPARISON)
 
 
 def double_tags(nodes):
@@ -506,16 +531,18 @@ def conjunction(word, terms):
             result = None if one is None else result
         return result
 
-    return Node("(" + f" {word} ".join(term.sql for term in terms) + ")", BOOLEAN, value, terms)
+    level = OR if decides else AND
+    sql = f" {word} ".join(term.beside(level + (place > 0)) for place, term in enumerate(terms))
+    return Node(f"({sql})", BOOLEAN, value, terms, level=level)
 
 
 def negation(arg):
-    return strict(f"(NOT {arg.sql})", BOOLEAN, lambda x: not x, [arg])
+    return strict(f"(NOT {arg.beside(NOT)})", BOOLEAN, lambda x: not x, [arg], level=NOT)
 
 
 def is_null(arg, negated):
-    sql = f"({arg.sql} IS {'NOT ' if negated else ''}NULL)"
-    return Node(sql, BOOLEAN, lambda row: (arg.value(row) is None) != negated, [arg])
+    sql = f"({arg.beside(IS)} IS {'NOT ' if negated else ''}NULL)"
+    return Node(sql, BOOLEAN, lambda row: (arg.value(row) is None) != negated, [arg], level=IS)
 
 
 def within(needle, items, negated):
@@ -534,8 +561,8 @@ def within(needle, items, negated):
             return not negated
         return None if None in rest else negated
 
-    sql = f"({needle.sql} {'NOT ' if negated else ''}IN ({', '.join(item.sql for item in items)}))"
-    return Node(sql, BOOLEAN, value, nodes, tags)
+    sql = f"({needle.beside(CONCAT)} {'NOT ' if negated else ''}IN ({', '.join(item.bare() for item in items)}))"
+    return Node(sql, BOOLEAN, value, nodes, tags, level=RANGE)
 
 
 def between(needle, low, high, negated):
@@ -552,8 +579,8 @@ def between(needle, low, high, negated):
             return negated
         return None if above is None or below is None else not negated
 
-    sql = f"({needle.sql} {'NOT ' if negated else ''}BETWEEN {low.sql} AND {high.sql})"
-    return Node(sql, BOOLEAN, value, [needle, low, high])
+    sql = f"({needle.beside(CONCAT)} {'NOT ' if negated else ''}BETWEEN {low.beside(CONCAT)} AND {high.beside(CONCAT)})"
+    return Node(sql, BOOLEAN, value, [needle, low, high], level=RANGE)
 
 
 # Choices.
@@ -570,16 +597,16 @@ def case(arms, otherwise):
                 return then(row)
         return values[-1](row) if otherwise else None
 
-    text = "".join(f" WHEN {when.sql} THEN {then.sql}" for when, then in arms)
-    text += f" ELSE {otherwise.sql}" if otherwise else ""
+    text = "".join(f" WHEN {when.bare()} THEN {then.bare()}" for when, then in arms)
+    text += f" ELSE {otherwise.bare()}" if otherwise else ""
     return Node(f"CASE{text} END", ty, value, [node for arm in arms for node in arm] + ([otherwise] if otherwise else []), tags)
 
 
 def simple_case(operand, arms, otherwise):
     node = case([(compare("=", operand, when), then) for when, then in arms], otherwise)
-    text = "".join(f" WHEN {when.sql} THEN {then.sql}" for when, then in arms)
-    text += f" ELSE {otherwise.sql}" if otherwise else ""
-    return Node(f"CASE {operand.sql}{text} END", node.ty, node.value, node.kids, node.tags)
+    text = "".join(f" WHEN {when.bare()} THEN {then.bare()}" for when, then in arms)
+    text += f" ELSE {otherwise.bare()}" if otherwise else ""
+    return Node(f"CASE {operand.bare()}{text} END", node.ty, node.value, node.kids, node.tags)
 
 
 def coalesce(args):
@@ -593,7 +620,7 @@ def coalesce(args):
                 return result
         return None
 
-    return Node(f"COALESCE({', '.join(arg.sql for arg in args)})", ty, value, args, tags)
+    return Node(f"COALESCE({', '.join(arg.bare() for arg in args)})", ty, value, args, tags)
 
 
 def null_if(arg, other):
@@ -605,7 +632,7 @@ def null_if(arg, other):
         of = left.value
     equal = compare("=", left, right)
     value = lambda row: None if equal.value(row) is True else of(row)
-    return Node(f"NULLIF({arg.sql}, {other.sql})", ty, value, [arg, other], tags)
+    return Node(f"NULLIF({arg.bare()}, {other.bare()})", ty, value, [arg, other], tags)
 
 
 def cast(arg, ty, trying=False):
@@ -629,45 +656,56 @@ def cast(arg, ty, trying=False):
 
     name = model.type_name(ty)
     word = "TRY_CAST" if trying else "CAST"
-    sql = f"({arg.sql})::{name}" if not trying and len(arg.sql) % 3 == 0 else f"{word}({arg.sql} AS {name})"
-    return Node(sql, ty, value, [arg], tags)
+    if trying or len(arg.sql) % 3:
+        return Node(f"{word}({arg.bare()} AS {name})", ty, value, [arg], tags)
+    # What follows is the type's precision, not a column's: the whole stays in parentheses, or binds.
+    return Node(f"({arg.beside(CAST)}::{name})", ty, value, [arg], tags, level=CAST)
 
 
 # Time.
 
 
 def time_bucket(text, months, micros, arg):
-    return strict(f"time_bucket(INTERVAL '{text}', {arg.sql})", TIMESTAMP, lambda us: model.bucket(us, months, micros), [arg])
+    return strict(f"time_bucket({text}, {arg.bare()})", TIMESTAMP, lambda us: model.bucket(us, months, micros), [arg])
+
+
+# Other names of units, some of them.
+SPELLINGS = {"microsecond": "us", "millisecond": "ms", "second": "SECS", "minute": "min", "hour": "h", "day": "Days", "week": "w", "month": "mon", "year": "yrs",
+             "quarter": "quarters", "decade": "decs", "century": "cent", "millennium": "mil", "dow": "weekday", "doy": "dayofyear"}
+
+
+def spelled(unit, arg):
+    return unit if zlib.crc32(arg.sql.encode()) % 3 else SPELLINGS.get(unit, unit.upper())
 
 
 def date_trunc(unit, arg):
-    return strict(f"date_trunc('{unit}', {arg.sql})", TIMESTAMP, lambda us: model.trunc(us, unit), [arg])
+    return strict(f"date_trunc('{spelled(unit, arg)}', {arg.bare()})", TIMESTAMP, lambda us: model.trunc(us, unit), [arg])
 
 
 def date_part(unit, arg, extract):
-    sql = f"extract({unit} FROM {arg.sql})" if extract else f"date_part('{unit}', {arg.sql})"
+    sql = f"extract({unit} FROM {arg.bare()})" if extract else f"date_part('{spelled(unit, arg)}', {arg.bare()})"
     return strict(sql, BIGINT, lambda us: model.part(us, unit), [arg])
 
 
 def epoch(arg):
-    return strict(f"epoch({arg.sql})", DOUBLE, lambda us: model.nearest(Fraction(us, model.SECOND)), [arg])
+    return strict(f"epoch({arg.bare()})", DOUBLE, lambda us: model.nearest(Fraction(us, model.SECOND)), [arg])
 
 
 def make_timestamp(args):
     bigints(args[:5])
     if len(args) == 1:
-        return strict(f"make_timestamp({args[0].sql})", TIMESTAMP, model.in_years, args)
+        return strict(f"make_timestamp({args[0].bare()})", TIMESTAMP, model.in_years, args)
     converted = [*args[:5], converted_node(args[5])]
-    return strict(f"make_timestamp({', '.join(arg.sql for arg in args)})", TIMESTAMP, model.made_time, converted)
+    return strict(f"make_timestamp({', '.join(arg.bare() for arg in args)})", TIMESTAMP, model.made_time, converted)
 
 
 def epoch_ms(arg):
-    return strict(f"epoch_ms({arg.sql})", BIGINT, model.epoch_ms, [arg])
+    return strict(f"epoch_ms({arg.bare()})", BIGINT, model.epoch_ms, [arg])
 
 
 def shifted(arg, sign, text, months, days, micros):
     of = lambda us: model.add_interval(us, sign * months, sign * days, sign * micros)
-    return strict(f"({arg.sql} {'+' if sign > 0 else '-'} INTERVAL '{text}')", TIMESTAMP, of, [arg])
+    return strict(f"({arg.beside(SUM)} {'+' if sign > 0 else '-'} {text})", TIMESTAMP, of, [arg], level=SUM)
 
 
 # Aggregates: nodes over a group, which keeps what they were given (see Group).
@@ -699,9 +737,9 @@ class Aggregate:
             **{spread: lambda: DOUBLE for spread in SPREADS},
             "sum": lambda: DOUBLE if first == DOUBLE else decimal(WIDE, first[2]) if first[0] == "DECIMAL" else HUGEINT,
         }.get(name, lambda: first)()
-        inner = ", ".join([*(arg.sql for arg in args), *([fraction] if fraction else [])]) or "*"
+        inner = ", ".join([*(arg.bare() for arg in args), *([fraction] if fraction else [])]) or "*"
         inner = ("DISTINCT " if distinct else "") + inner
-        self.sql = f"{name}({inner})" + (f" FILTER (WHERE {condition.sql})" if condition else "")
+        self.sql = f"{name}({inner})" + (f" FILTER (WHERE {condition.bare()})" if condition else "")
 
     def given(self, row):
         """The arguments of a record, or None where it is not seen."""
@@ -757,7 +795,7 @@ class Aggregate:
             "median": [QUANTILE],
             "quantile_cont": [QUANTILE],
             "quantile_disc": [QUANTILE],
-            **{spread: [APPROX, SPREAD] for spread in SPREADS},
+            **{spread: [SPREAD] for spread in SPREADS},
         }.get(self.name, [])
         if self.name in ("min", "max") and self.ty == DOUBLE:
             tags = [ZERO]

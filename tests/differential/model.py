@@ -342,11 +342,14 @@ def squarable(value, ty):
 
 
 def root(fraction):
-    """The nearest double to a square root, or its neighbour."""
+    """The nearest double to a square root."""
     bits = max(0, 140 - fraction.numerator.bit_length() + fraction.denominator.bit_length())
     bits += bits % 2
-    scaled = (fraction.numerator << bits) // fraction.denominator
-    return nearest(Fraction(math.isqrt(scaled), 1 << (bits // 2)))
+    scaled, rest = divmod(fraction.numerator << bits, fraction.denominator)
+    whole = math.isqrt(scaled)
+    # One bit more says whether the root was cut.
+    cut = rest != 0 or whole * whole != scaled
+    return nearest(Fraction(2 * whole + cut, 2 << (bits // 2)))
 
 
 def spread(name, pairs):

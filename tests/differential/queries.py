@@ -10,10 +10,11 @@ from model import BIGINT, BOOLEAN, DOUBLE, HUGEINT, TIMESTAMP, VARCHAR, Fault, R
 
 KINDS = {"BIGINT": "int", "HUGEINT": "int", "DECIMAL": "dec", "DOUBLE": "dbl", "VARCHAR": "text", "BOOLEAN": "bool", "TIMESTAMP": "time"}
 ALL = ["int", "dec", "dbl", "text", "bool", "time"]
-INTERVALS = [("90 seconds", 0, 0, 90 * model.SECOND), ("1 month", 1, 0, 0), ("1 year 2 days", 12, 2, 0), ("1.5 hours", 0, 0, 5400 * model.SECOND),
-             ("3 weeks", 0, 21, 0), ("-1 day", 0, -1, 0), ("1 quarter 1 microsecond", 3, 0, 1), ("13 months -1 day 1 ms", 13, -1, 1000)]
-BUCKETS = [("1 minute", 0, model.MINUTE), ("15 minutes", 0, 15 * model.MINUTE), ("1 day", 0, model.DAY), ("7 days", 0, 7 * model.DAY), ("1 month", 1, 0),
-           ("5 months", 5, 0), ("1 year", 12, 0), ("7 microseconds", 0, 7), ("36 hours", 0, 36 * model.HOUR), ("1 day 1 second", 0, model.DAY + model.SECOND)]
+INTERVALS = [("INTERVAL '90 seconds'", 0, 0, 90 * model.SECOND), ("INTERVAL '1' MONTH", 1, 0, 0), ("INTERVAL '1 year 2 days'", 12, 2, 0), ("INTERVAL '1.5 hours'", 0, 0, 5400 * model.SECOND),
+             ("INTERVAL 3 WEEKS", 0, 21, 0), ("INTERVAL '-1 day'", 0, -1, 0), ("INTERVAL '1 quarter 1 microsecond'", 3, 0, 1), ("INTERVAL '13 months -1 day 1 ms'", 13, -1, 1000),
+             ("interval 11 month", 11, 0, 0), ("INTERVAL '29 d'", 0, 29, 0), ("INTERVAL '-999' MILLISECONDS", 0, 0, -999000)]
+BUCKETS = [("INTERVAL '1 minute'", 0, model.MINUTE), ("INTERVAL 15 MINUTES", 0, 15 * model.MINUTE), ("INTERVAL '1 day'", 0, model.DAY), ("INTERVAL '7' DAY", 0, 7 * model.DAY), ("INTERVAL '1 month'", 1, 0),
+           ("INTERVAL 5 MONTH", 5, 0), ("INTERVAL '1 year'", 12, 0), ("INTERVAL '7 microseconds'", 0, 7), ("INTERVAL '36 hours'", 0, 36 * model.HOUR), ("INTERVAL '1 day 1 second'", 0, model.DAY + model.SECOND)]
 TRUNCS = ["microsecond", "millisecond", "second", "minute", "hour", "day", "week", "month", "quarter", "year", "decade", "century", "millennium"]
 PARTS = TRUNCS + ["dow", "isodow", "doy", "isoyear"]
 
@@ -34,22 +35,23 @@ class Query:
         for index in range(0, len(parts), 2):
             parts[index] = re.sub(r"(?<!AS )\bc[0-9]\b", lambda name: spell(name[0]) if random.random() < 0.2 else name[0], parts[index])
             parts[index] = re.sub(r" (AND|OR|FROM|WHERE|BY) ", lambda word: blank(word[0]) if random.random() < 0.2 else word[0], parts[index])
+            parts[index] = parts[index].replace(" <> ", random.choice([" <> ", " != ", "<>"])).replace(" = ", random.choice([" = ", " == ", "="]))
         return "".join(parts)
 
     def sql(self, more_order=""):
         """`more_order` is for DuckDB: it makes the order of ties sure, and beside GROUP BY ALL, DuckDB takes no ORDER
         BY of more than the items, and groups by the columns of HAVING too."""
-        items = ", ".join(node.sql if alias is None else f"{node.sql} AS {alias}" for node, alias in self.items)
+        items = ", ".join(node.sql if alias is None else f"{node.bare()} AS {alias}" for node, alias in self.items)
         text = f"SELECT {'DISTINCT ' if self.distinct else ''}{'*' if self.star else items} FROM input"
         if self.where:
-            text += f" WHERE {self.where.sql}"
+            text += f" WHERE {self.where.bare()}"
         grouping = self.grouping
         if grouping:
             by = grouping.plain().by if more_order and (grouping.order or grouping.having) else grouping.by
             if by:
                 text += f" GROUP BY {by}"
             if grouping.having:
-                text += f" HAVING {grouping.having.sql}"
+                text += f" HAVING {grouping.having.bare()}"
         order = [key.sql() for key in (grouping.order if grouping and not self.distinct else self.order)]
         if more_order and self.distinct:
             order += [f"{index + 1} NULLS LAST" for index in range(len(self.items))]
@@ -505,9 +507,9 @@ def aggregate(random, make):
         args = [make.of("bool", max(1, depth))]
     elif name in ("median", "quantile_cont"):
         args = [make.any(depth, ["int", "dec", "dbl", "time"])]
-        fraction = random.choice(["0", "1", "0.5", "0.25", "0.9", "0.01", "0.333333"]) if name == "quantile_cont" else None
+        fraction = random.choice(["0", "1", ".5", "0.25", "0.90", "0.01", "0.333333"]) if name == "quantile_cont" else None
     elif name == "quantile_disc":
-        args, fraction = [make.any(depth)], random.choice(["0", "1", "0.5", "0.25", "0.9", "0.07", "0.333333"])
+        args, fraction = [make.any(depth)], random.choice(["0", "1.0", "0.5", ".25", "0.9", "0.07", "0.333333"])
     else:
         args = [make.any(depth) for _ in range(2 if name.startswith("arg") else 1)]
     return Aggregate(name, args, make.of("bool", 1) if random.random() < 0.2 else None, distinct, fraction)

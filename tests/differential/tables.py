@@ -98,6 +98,9 @@ def table(random):
         for column in columns:
             if column.form is None and random.random() < 0.5:
                 column.pool = column.pool + [value for _ in range(200) for value in pool(random, column.ty)]
+    elif random.random() < 0.002:
+        # More than a chunk of bytes in one file.
+        size = 12_000
     nulls = [random.choice([0, 0, 0.1, 0.3, 0.9, 1.0 if random.random() < 0.2 else 0.2]) for _ in columns]
     row = lambda: [None if random.random() < share else random.choice(column.pool) for column, share in zip(columns, nulls)]
     return Table(columns, [row() for _ in range(size)])

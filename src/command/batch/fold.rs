@@ -312,6 +312,6 @@ pub(super) fn object_fault(fault: &Fault, uri: &str) -> Error {
 pub(super) fn lift_rollup(query: &str, failure: Failure) -> Error {
     match failure {
         Failure::Problem(problem) => evaluation(query, &problem),
-        Failure::Full(full) => full.exceeded.error(full.holder.name(), full.groups),
+        Failure::Full(full) => full.exceeded.error(full.holder.name(), full.entries),
     }
 }

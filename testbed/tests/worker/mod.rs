@@ -6,6 +6,10 @@
     reason = "each test file uses the part that it needs; tests wait and are told of the worker by the environment"
 )]
 
+pub(crate) mod feeds;
+pub(crate) mod oracle;
+pub(crate) mod stream;
+
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _, stderr};
 use std::path::PathBuf;

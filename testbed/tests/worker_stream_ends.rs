@@ -1,0 +1,451 @@
+//! How `windrow stream` ends: deadline, signals, feeds that go, S3 that is slow, and what each leaves (SPEC 6, 7 and 10;
+//! FAULTS 81, 89, 93, 95, 96, 98, 100 to 103). What is captured is held against what the feed knows that it sent.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "these tests wait for the worker, and change things under it"
+)]
+
+mod worker;
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use testbed::feed::handshake::Handshake;
+use testbed::feed::market::Traffic;
+use testbed::feed::shape::Exchange;
+use testbed::feed::{Feed, Session, Settings, Step, Want};
+use testbed::server::Server;
+use worker::feeds::{deal, disorderly, minute_us, session, trade};
+use worker::oracle::{self, Terms};
+use worker::stream::{Left, replays, until};
+use worker::{Run, start};
+
+/// Ends the test where there is no worker.
+macro_rules! server {
+    () => {{
+        if !worker::stream::is_built() {
+            return;
+        }
+        start()
+    }};
+}
+
+fn script(server: &Server, rules: Value) {
+    server.script_json(&rules.to_string()).unwrap();
+}
+
+#[test]
+fn f102_each_signal_ends_a_stream_with_what_it_has() {
+    let server = server!();
+    for (signal, by) in [("TERM", "sigterm"), ("INT", "sigint"), ("HUP", "sighup")] {
+        worker::furnish(&server);
+        let feed = Feed::of(vec![session(vec![deal(300)])]).unwrap();
+        let run = Run::stream(&server, &[&feed]);
+        let ended = until(&run, &[&feed], "all", signal);
+        assert_eq!(ended.code, 75, "{signal}: {}", ended.why());
+        assert!(ended.took < Duration::from_secs(10), "{:?}", ended.took);
+        let left = Left::read(&server, "run");
+        left.sound(&ended, &[&feed]);
+        assert_eq!(left.name, "interrupted.json", "{signal}");
+        assert_eq!(left.result["ended_by"], by);
+        left.is_whole(&[&feed]);
+        left.is_right(Exchange::Binance);
+        let verify = run.verify("s3://out/o/run/interrupted.json").end();
+        assert_eq!(verify.code, 0, "{}", verify.out);
+    }
+}
+
+#[test]
+fn f098_the_deadline_is_the_normal_end() {
+    let server = server!();
+    let feed = Feed::of(vec![session(vec![deal(300)])]).unwrap();
+    let run = Run::stream(&server, &[&feed]).within(3, 5);
+    let ended = run.end();
+    assert_eq!(ended.code, 0, "{}", ended.why());
+    let left = Left::read(&server, "run");
+    left.sound(&ended, &[&feed]);
+    assert_eq!(left.result["ended_by"], "deadline");
+    left.is_whole(&[&feed]);
+    let expected = left.is_right(Exchange::Binance);
+    let windows = &left.result["stream"]["windows"];
+    assert!(windows["closed"].as_u64() > Some(0), "{windows}");
+    assert!(windows["partial"].as_u64() >= Some(2), "{windows}");
+    assert_eq!(
+        left.covered("window").len(),
+        expected.windows.len(),
+        "a line for each window: {:?}",
+        left.coverage
+    );
+    let verify = run.verify("s3://out/o/run/manifest.json");
+    assert_eq!(verify.end().code, 0);
+    // verify follows coverage to the parts.
+    let part = format!("o/run/{}", left.parts[0].0);
+    server.store().put("out", &part, "gone wrong");
+    assert_eq!(verify.end().code, 65, "a part is another");
+    server.store().delete("out", &part);
+    assert_eq!(verify.end().code, 65, "a part is gone");
+}
+
+#[test]
+fn f098_no_message_at_all() {
+    let server = server!();
+    let silent = || Feed::of(vec![Session::new(vec![])]).unwrap();
+    let feed = silent();
+    let ended = Run::stream(&server, &[&feed])
+        .with("IDLE_TIMEOUT_SECONDS", "1")
+        .end();
+    ended.says(69, &["IDLE_TIMEOUT_SECONDS", "1 s"]);
+    Left::read(&server, "run").sound(&ended, &[&feed]);
+
+    worker::furnish(&server);
+    let feed = silent();
+    let run = Run::stream(&server, &[&feed]).within(2, 3);
+    let ended = run.end();
+    assert_eq!(ended.code, 0, "{}", ended.why());
+    let left = Left::read(&server, "run");
+    left.sound(&ended, &[&feed]);
+    let expected = left.is_right(Exchange::Binance);
+    assert_eq!(expected.read, 0);
+    assert_eq!(left.covered("connection").len(), 1, "{:?}", left.coverage);
+    assert!(left.parts.is_empty());
+}
+
+#[test]
+fn f089_a_feed_that_ends_ends_the_run_and_its_capture_stays() {
+    let server = server!();
+    for (name, end) in [
+        ("closed", Step::Close(Some(1001), "going".into())),
+        ("gone", Step::Fin),
+        ("reset", Step::Reset),
+    ] {
+        worker::furnish(&server);
+        // The parts that were durable before are listed: PART_SECONDS cuts one each half second.
+        let feed = Feed::of(vec![Session::new(vec![
+            deal(200),
+            Step::Settle,
+            Step::Wait(1800),
+            end,
+        ])])
+        .unwrap();
+        let run = Run::stream(&server, &[&feed]).with("PART_SECONDS", "1");
+        let ended = run.end();
+        assert_eq!(ended.code, 69, "{name}: {}", ended.why());
+        let left = Left::read(&server, "run");
+        left.sound(&ended, &[&feed]);
+        left.is_whole(&[&feed]);
+        assert!(
+            !left.result["parts"].as_array().unwrap().is_empty(),
+            "{name}: {}",
+            left.result
+        );
+        let again = run.replay("run").end();
+        assert_eq!(again.code, 0, "{name}: {}", again.why());
+        let replay = Left::read(&server, "replay");
+        let expected = oracle::bars(
+            &left.capture,
+            Terms {
+                exchange: Exchange::Binance,
+                lateness_us: 10_000_000,
+                sequence: Some(false),
+            },
+        );
+        assert_eq!(replay.rollup.as_deref(), Some(expected.rollup.as_str()));
+        replay.counts_are(&expected);
+    }
+}
+
+#[test]
+fn f103_a_killed_run_replays() {
+    let server = server!();
+    let feed = Feed::of(vec![session(vec![
+        Step::Deal(disorderly(Exchange::Binance, 500)),
+        Step::Settle,
+        Step::Wait(1500),
+        deal(10),
+    ])])
+    .unwrap();
+    let run = Run::stream(&server, &[&feed])
+        .with("PART_SECONDS", "1")
+        .with("ON_BAD_RECORD", "reject:1000");
+    let killed = until(&run, &[&feed], "all", "KILL");
+    assert_eq!(killed.code, -9);
+    let left = Left::read(&server, "run");
+    assert_eq!(left.name, "", "no result");
+    assert!(left.capture.len() >= 500, "{}", left.capture.len());
+    let again = run.replay("run").end();
+    assert_eq!(again.code, 0, "{}", again.why());
+    let replay = Left::read(&server, "replay");
+    let terms = Terms {
+        exchange: Exchange::Binance,
+        lateness_us: 10_000_000,
+        sequence: Some(false),
+    };
+    let expected = oracle::bars(&left.capture, terms);
+    assert_eq!(replay.rollup.as_deref(), Some(expected.rollup.as_str()));
+    replay.counts_are(&expected);
+}
+
+#[test]
+fn f095_reconnects_used_up() {
+    let server = server!();
+    let cut = || Session::new(vec![deal(20), Step::Close(Some(1001), "bye".into())]);
+    let feed = Feed::of(vec![cut(), cut(), cut(), cut()]).unwrap();
+    let run = Run::stream(&server, &[&feed]).with("ON_DISCONNECT", "reconnect:2");
+    let ended = run.end();
+    ended.says(69, &["reconnect:2"]);
+    assert_eq!(feed.connections(), 3, "success in between resets nothing");
+    assert!(
+        ended.took >= Duration::from_millis(1400),
+        "{:?}",
+        ended.took
+    );
+    let left = Left::read(&server, "run");
+    left.sound(&ended, &[&feed]);
+    assert_eq!(
+        left.result["gaps"].as_array().map(Vec::len),
+        Some(2),
+        "{}",
+        left.result
+    );
+    let gaps = ended.events.iter().filter(|event| event["event"] == "gap");
+    assert!(gaps.count() >= 2, "{}", ended.out);
+}
+
+#[test]
+fn f095_nobody_there_any_more() {
+    let server = server!();
+    let feed = Feed::of(vec![Session::new(vec![
+        deal(20),
+        Step::Settle,
+        Step::Mark("said"),
+    ])])
+    .unwrap();
+    let run = Run::stream(&server, &[&feed]).with("ON_DISCONNECT", "reconnect:1");
+    let running = run.start();
+    assert!(feed.wait_for("said", 1, Duration::from_secs(20)));
+    drop(feed);
+    let ended = running.end();
+    ended.says(69, &["reconnect:1"]);
+}
+
+#[test]
+fn f096_s3_that_is_slower_than_the_feed_ends_the_run() {
+    let server = server!();
+    script(
+        &server,
+        json!([{"name": "slow", "when": {"operation": "PutObject", "key": "*/capture/*"}, "do": {"delay_ms": 20_000}}]),
+    );
+    let endless = || {
+        Step::Deal(Traffic {
+            per_second: Some(200.0),
+            ..Traffic::binance(&["BNBUSDT"], 1_000_000)
+        })
+    };
+    let feed = Feed::of(vec![Session::new(vec![endless()])]).unwrap();
+    let ended = Run::stream(&server, &[&feed])
+        .with("PART_SECONDS", "2")
+        .end();
+    ended.says(69, &["PART_SECONDS", "capture/part-000001.ndjson.gz"]);
+    assert!(server.shared().script.fired("slow") > 0);
+    assert!(ended.took < Duration::from_secs(12), "{:?}", ended.took);
+    assert_eq!(Left::read(&server, "run").name, "failure.json");
+}
+
+#[test]
+fn f096_s3_that_is_slow_for_a_while_loses_nothing() {
+    let server = server!();
+    script(
+        &server,
+        json!([{"name": "slow", "when": {"operation": "PutObject", "key": "*/capture/*", "times": 2}, "do": {"delay_ms": 900}}]),
+    );
+    let feed = Feed::of(vec![session(vec![Step::Deal(Traffic {
+        per_second: Some(400.0),
+        ..Traffic::binance(&["BNBUSDT"], 1200)
+    })])])
+    .unwrap();
+    let run = Run::stream(&server, &[&feed]).with("PART_SECONDS", "2");
+    let ended = until(&run, &[&feed], "all", "TERM");
+    assert_eq!(ended.code, 75, "{}", ended.why());
+    assert!(server.shared().script.fired("slow") > 0);
+    let left = Left::read(&server, "run");
+    left.sound(&ended, &[&feed]);
+    left.is_whole(&[&feed]);
+    left.is_right(Exchange::Binance);
+}
+
+#[test]
+fn f096_a_part_that_s3_refuses() {
+    let server = server!();
+    script(
+        &server,
+        json!([{"when": {"operation": "PutObject", "key": "*/capture/*"}, "do": {"answer": {"status": 403, "code": "AccessDenied"}}}]),
+    );
+    let feed = Feed::of(vec![Session::new(vec![deal(100)])]).unwrap();
+    let ended = Run::stream(&server, &[&feed])
+        .with("PART_SECONDS", "1")
+        .end();
+    ended.says(77, &["capture/part-000001.ndjson.gz"]);
+    let left = Left::read(&server, "run");
+    assert_eq!((left.name.as_str(), left.parts.len()), ("failure.json", 0));
+}
+
+#[test]
+fn f100_the_deadline_at_every_awkward_moment() {
+    let server = server!();
+    let said = vec![deal(50)];
+    let then = |handshake| {
+        vec![
+            Session::new([said.clone(), vec![Step::Close(Some(1001), "x".into())]].concat()),
+            Session::refused(handshake),
+        ]
+    };
+    for (name, sessions, rules) in [
+        (
+            "a part under way",
+            vec![Session::new(said.clone())],
+            json!([{"when": {"operation": "PutObject", "key": "*/capture/*"}, "do": {"delay_ms": 1500}}]),
+        ),
+        (
+            "a reconnect",
+            then(Handshake::Status(503, vec![], "")),
+            json!([]),
+        ),
+        ("a handshake", then(Handshake::Silent), json!([])),
+        (
+            "the first handshake",
+            vec![Session::refused(Handshake::Silent)],
+            json!([]),
+        ),
+    ] {
+        worker::furnish(&server);
+        script(&server, rules);
+        let feed = Feed::start(Settings {
+            sessions,
+            repeats: true,
+            ..Settings::default()
+        })
+        .unwrap();
+        let ended = Run::stream(&server, &[&feed])
+            .with("ON_DISCONNECT", "reconnect:100")
+            .with("IDLE_TIMEOUT_SECONDS", "60")
+            .within(4, 5)
+            .end();
+        assert_eq!(ended.code, 0, "{name}: {}", ended.why());
+        let left = Left::read(&server, "run");
+        left.sound(&ended, &[&feed]);
+        left.is_whole(&[&feed]);
+        left.is_right(Exchange::Binance);
+        assert_eq!(left.result["ended_by"], "deadline", "{name}");
+    }
+}
+
+#[test]
+fn f100_a_drain_that_s3_stalls_ends_in_time() {
+    let server = server!();
+    script(
+        &server,
+        json!([{"name": "stalls", "when": {"operation": "PutObject", "key": "*/capture/*"}, "do": {"delay_ms": 60_000}}]),
+    );
+    let feed = Feed::of(vec![session(vec![deal(50)])]).unwrap();
+    let run = Run::stream(&server, &[&feed])
+        .with("PART_SECONDS", "60")
+        .within(30, 3);
+    let began = Instant::now();
+    let ended = until(&run, &[&feed], "all", "TERM");
+    assert!(
+        began.elapsed() < Duration::from_secs(9),
+        "{:?}",
+        began.elapsed()
+    );
+    assert!([69, 75].contains(&ended.code), "{}", ended.why());
+    assert!(server.shared().script.fired("stalls") > 0);
+    let left = Left::read(&server, "run");
+    assert!(!["manifest.json", "interrupted.json"].contains(&left.name.as_str()));
+}
+
+#[test]
+fn f101_messages_that_come_during_the_drain() {
+    let server = server!();
+    let feed = Feed::of(vec![Session::new(vec![
+        deal(500),
+        Step::Settle,
+        Step::Mark("all"),
+        Step::Deal(Traffic {
+            per_second: Some(3000.0),
+            ..Traffic::binance(&["BNBUSDT"], 1_000_000)
+        }),
+    ])])
+    .unwrap();
+    let run = Run::stream(&server, &[&feed]);
+    let ended = until(&run, &[&feed], "all", "TERM");
+    assert_eq!(ended.code, 75, "{}", ended.why());
+    let left = Left::read(&server, "run");
+    left.sound(&ended, &[&feed]);
+    assert!(left.capture.len() >= 500, "{}", left.capture.len());
+    left.is_right(Exchange::Binance);
+    replays(&server, &run, &left);
+}
+
+#[test]
+fn f093_a_subscription_that_is_refused_in_json() {
+    let server = server!();
+    let subscribe = r#"{"method":"subscribe","params":{"channel":"trade","symbol":["NO/SUCH"]}}"#;
+    let refusal = r#"{"error":"Currency pair not supported NO/SUCH","method":"subscribe","success":false,"symbol":"NO/SUCH"}"#;
+    let long = format!(r#"{{"note":"{}"}}"#, "x".repeat(3000));
+    for (name, text, quoted) in [
+        ("short", refusal, "Currency pair not supported"),
+        ("long", long.as_str(), "xxxxxxxx"),
+    ] {
+        worker::furnish(&server);
+        let feed = Feed::of(vec![Session::new(vec![
+            Step::Await(Want::Text(subscribe.into()), 5000),
+            Step::Text(text.into()),
+        ])])
+        .unwrap();
+        let ended = Run::stream(&server, &[&feed])
+            .of(Exchange::CoinbaseMatches)
+            .with("SUBSCRIBE", &format!("[{subscribe}]"))
+            .with("IDLE_TIMEOUT_SECONDS", "1")
+            .end();
+        ended.says(69, &["IDLE_TIMEOUT_SECONDS", quoted]);
+        let why = ended.why();
+        assert!(why.len() < 2600, "{name}: {} bytes", why.len());
+        Left::read(&server, "run").sound(&ended, &[&feed]);
+    }
+}
+
+#[test]
+fn bad_records_end_a_stream_unless_they_are_allowed() {
+    let server = server!();
+    let bad = r#"{"s":"BNBUSDT","t":2,"p":"cheap","q":"1","T":1}"#;
+    let feed = || {
+        Feed::of(vec![session(vec![
+            trade(1, minute_us()),
+            Step::Text(bad.into()),
+            Step::Text("no JSON".into()),
+            trade(3, minute_us()),
+        ])])
+        .unwrap()
+    };
+    let one = feed();
+    let ended = Run::stream(&server, &[&one]).end();
+    ended.says(65, &["price", "cheap"]);
+    Left::read(&server, "run").sound(&ended, &[&one]);
+    worker::furnish(&server);
+    let one = feed();
+    let ended = Run::stream(&server, &[&one])
+        .with("ON_BAD_RECORD", "reject:1")
+        .end();
+    ended.says(65, &["ON_BAD_RECORD"]);
+    Left::read(&server, "run").sound(&ended, &[&one]);
+}
+
+#[test]
+fn f081_a_claim_that_is_taken_meets_no_feed() {
+    let server = server!();
+    let feed = Feed::of(vec![session(vec![deal(10)])]).unwrap();
+    server.store().put("out", "o/run/started.json", "{}");
+    let ended = Run::stream(&server, &[&feed]).end();
+    assert_eq!(ended.code, 73, "{}", ended.why());
+    assert_eq!(feed.connections(), 0);
+}
