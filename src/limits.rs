@@ -49,7 +49,8 @@ pub const ARTIFACT_BUFFER_BYTES: usize = 16 << 10;
 pub const CREATE_SENDS: u32 = 2;
 /// Time that must remain for a result to be sent at all (SPEC 7, rule 6) …
 pub const RESULT_TIME: Duration = Duration::from_secs(5);
-/// … and where the drain itself is shorter than that.
+/// … and where the drain is shorter than twice that: a stream writes its rollup in the drain, before the result. Never more
+/// than half of the drain.
 pub const RESULT_TIME_SHORT_DRAIN: Duration = Duration::from_secs(1);
 /// Percent of the memory limit that state may take (SPEC 11).
 pub const STATE_PERCENT: u64 = 60;

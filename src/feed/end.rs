@@ -92,9 +92,15 @@ impl End {
         };
         match self {
             Self::Lost(failure) => failure.error(READING, shown),
+            Self::Closed(Some(frame)) if is_no_code(&frame) => new(
+                Kind::Protocol,
+                "a close frame with a code of RFC 6455, section 7.4".into(),
+                "one with a code that must not be sent".into(),
+                ADVICE_BROKEN,
+            ),
             Self::Closed(frame) => unavailable("messages".into(), told(frame), ADVICE_AGAIN),
             Self::Idle(idle) => unavailable(
-                format!("a message within {idle:.0?}"),
+                format!("a message within {} s", idle.as_secs_f64()),
                 "none; pings do not count".into(),
                 "look at SUBSCRIBE and the URI, or give quiet feeds a longer WINDROW_IDLE_TIMEOUT_SECONDS",
             ),
@@ -133,16 +139,16 @@ impl End {
     }
 }
 
+/// Whether this is what tungstenite makes of 1005, 1006, 1014, 1015 and what is out of range.
+fn is_no_code(frame: &CloseFrame) -> bool {
+    frame.code == CloseCode::Protocol && frame.reason.as_str() == "Protocol violation"
+}
+
 /// A close frame in words.
 fn told(frame: Option<CloseFrame>) -> String {
     let Some(CloseFrame { code, reason }) = frame else {
         return "a close frame without a code".to_owned();
     };
-    // What tungstenite makes of 1005, 1006, 1014, 1015 and what is out of range (RFC 6455, section 7.4). It is the end of
-    // the connection like any other: nothing that came before it is in doubt.
-    if code == CloseCode::Protocol && reason.as_str() == "Protocol violation" {
-        return "a close frame with a code that must not be sent".to_owned();
-    }
     let code = u16::from(code);
     let known = CODES.into_iter().find(|(known, _)| *known == code);
     let name = known.map_or(String::new(), |(_, name)| format!(" ({name})"));

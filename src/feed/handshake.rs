@@ -97,7 +97,7 @@ fn broken(headers: &[Header], asked: &[Header], key: &str) -> Option<Refusal> {
     let found = if !has("upgrade", "websocket") || !has("connection", "upgrade") {
         "an answer that does not switch to WebSocket".to_owned()
     } else if value(headers, "sec-websocket-accept") != Some(&proof) {
-        "a wrong accept key: the answer to another handshake".to_owned()
+        "a wrong Sec-WebSocket-Accept: the answer to another handshake".to_owned()
     } else if let Some(extension) = tokens(headers, "sec-websocket-extensions").next() {
         format!(
             "an extension that was not asked for: {}",

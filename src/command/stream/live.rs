@@ -138,7 +138,7 @@ impl Live<'_> {
         written: &mut Written<'_>,
         tally: &mut Tally,
     ) -> Result<()> {
-        if let Item::Disconnected { feed, .. } | Item::Failed { feed, .. } = item
+        if let Item::Disconnected { feed, .. } = item
             && let Some(of_feed) = tally.of(feed)
         {
             of_feed.is_lost = true;
@@ -208,6 +208,7 @@ impl Live<'_> {
         }
         if let Some(parts) = &mut self.parts {
             parts.take(&self.block, since)?;
+            parts.tick()?;
         }
         let taken = self.core.take(&self.block, written);
         self.block.clear();

@@ -36,7 +36,7 @@ fn f088_handshakes() {
             "another key's",
             accepted("Sec-WebSocket-Key: x"),
             76,
-            "a wrong accept key",
+            "a wrong Sec-WebSocket-Accept",
         ),
         (
             "no switch",
