@@ -2,8 +2,8 @@
 //! length is not known is refused.
 //!
 //! It knows nothing of S3. Nothing is followed (no redirects), nothing is asked of the environment (no proxies), and
-//! nothing is sent again that could take effect twice. [`Client`] is the one over sockets; tests have a scripted one. It also
-//! makes the connections of protocols that begin as a request ([`Client::upgrade`]).
+//! nothing is sent again that could take effect twice. [`Client`] is the one over sockets; tests have a scripted one. It
+//! also makes the connections of protocols that begin as a request ([`Client::upgrade`]).
 
 mod client;
 mod connection;

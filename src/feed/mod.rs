@@ -1,8 +1,8 @@
 //! WebSocket feeds: connected, kept alive and read by a thread each, into one bounded [`Queue`] (SPEC 6 and 10).
 //!
 //! A feed decides nothing about records. It answers pings, notices when the other side is silent, gone or breaks its
-//! protocol, and says so with the exit code that it means. Nothing is dropped: what was read whole is in the queue, or
-//! the feed fails.
+//! protocol, and says so with the exit code that it means. No message is dropped while a run goes on: what was read
+//! whole is in the queue, or the feed fails. Where it is stopped, what still waits for room in the queue was never received.
 
 mod end;
 mod handshake;

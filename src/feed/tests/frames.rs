@@ -191,7 +191,7 @@ fn f090_a_flood_of_pings_whose_answers_nobody_reads() {
         let trust = Trust::bundle(CA, "file:///ca.pem").unwrap();
         let world = World {
             trust,
-            ..World::fast(30)
+            ..World::fast(60)
         };
         let items = world.read_all(&settings);
         let error = failure(&items).to_string();
