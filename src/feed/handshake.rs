@@ -95,7 +95,7 @@ fn broken(headers: &[Header], asked: &[Header], key: &str) -> Option<Refusal> {
     let proof = sha1_base64(&format!("{key}{PROOF}"));
     let is_asked_for = |chosen: &str| tokens(asked, SUBPROTOCOL).any(|token| token == chosen);
     let found = if !has("upgrade", "websocket") || !has("connection", "upgrade") {
-        "an answer that does not switch to WebSocket".to_owned()
+        "an answer without `Upgrade: websocket` and `Connection: Upgrade`".to_owned()
     } else if value(headers, "sec-websocket-accept") != Some(&proof) {
         "a wrong Sec-WebSocket-Accept: the answer to another handshake".to_owned()
     } else if let Some(extension) = tokens(headers, "sec-websocket-extensions").next() {

@@ -15,7 +15,7 @@ use crate::command::outputs::Outputs;
 use crate::command::prepare::{budget, claim, compiled, memory_limit, text};
 use crate::command::stores::Stores;
 use crate::command::warnings;
-use crate::command::windowed::Written;
+use crate::command::windowed::{Besides, Written};
 use crate::commit::{Claim, Committed, Unfinished};
 use crate::config::{Config, Input as Named};
 use crate::decode::Met;
@@ -195,7 +195,7 @@ impl Work<'_> {
             Ok((totals, feed.into_seen()))
         });
         let stream = replayed.and_then(|(totals, seen)| {
-            let stream = written.finish(&totals, std::iter::empty(), &[])?;
+            let stream = written.finish(&totals, &Besides::default())?;
             if totals.counts.read > 0 {
                 warnings::tell(&self.task.columns, &totals.met, log);
             }

@@ -26,6 +26,8 @@ pub(super) struct Tally {
     pub(super) gaps: Vec<GapLine>,
     /// By feed.
     pub(super) feeds: Vec<OfFeed>,
+    /// Feed and number of each connection that has given no message.
+    pub(super) silent: Vec<(u32, u32)>,
 }
 
 /// What came of a feed.
@@ -145,7 +147,12 @@ impl Live<'_> {
         }
         match item {
             Item::Messages(messages) => self.number(&messages, since, written, tally),
-            Item::Connected { .. } => Ok(()),
+            Item::Connected {
+                feed, connection, ..
+            } => {
+                tally.silent.push((feed, connection));
+                Ok(())
+            }
             Item::Disconnected {
                 feed,
                 error,
@@ -177,6 +184,9 @@ impl Live<'_> {
     ) -> Result<()> {
         let (feed, connection) = (messages.feed, messages.connection);
         let received_at_us = messages.received_at_us;
+        if !messages.is_empty() {
+            tally.silent.retain(|&(_, silent)| silent != connection);
+        }
         for message in messages.iter() {
             self.n += 1;
             let head = Head {

@@ -14,7 +14,7 @@ use crate::command::outputs::Outputs;
 use crate::command::prepare::{budget, claim, compiled, memory_limit, text};
 use crate::command::stores::{Stores, warn_of_proxies};
 use crate::command::warnings;
-use crate::command::windowed::{Written, records, rejects};
+use crate::command::windowed::{Besides, Written, records, rejects};
 use crate::commit::{Claim, Committed, Unfinished};
 use crate::config::feeds::{FeedUri, Feeds as Named, OnDisconnect};
 use crate::config::{Compiled, Config, Input};
@@ -24,7 +24,7 @@ use crate::feed::{Address, Feeds, Heartbeat, Queue, Settings};
 use crate::gzip::Compression;
 use crate::http::tls::Trust;
 use crate::http::{Client, Header};
-use crate::manifest::{EndedBy, GapLine, InputLine, Inputs, Manifest, Mode, ReadTo};
+use crate::manifest::{EndedBy, InputLine, Inputs, Manifest, Mode, ReadTo};
 use crate::message::Block;
 use crate::query::plan::Shape;
 use crate::stop::{Cause, Stop};
@@ -126,15 +126,17 @@ impl Work<'_> {
             if totals.counts.read > 0 {
                 warnings::tell(&self.compiled.columns, &totals.met, &self.context.log);
             }
-            let stored = parts.as_ref();
-            let stored = stored.map_or(&[][..], Parts::stored);
-            let stream = written.finish(&totals, tally.open_gaps(), stored)?;
+            let besides = Besides {
+                gaps: tally.open_gaps().collect(),
+                silent: tally.silent.clone(),
+                parts: parts.as_ref().map_or(&[][..], Parts::stored),
+            };
+            let stream = written.finish(&totals, &besides)?;
             Ok((ended_by, stream))
         });
         tally.gaps = written.into_gaps();
         if closed.is_err() {
-            let open: Vec<GapLine> = tally.open_gaps().collect();
-            tally.gaps.extend(open);
+            tally.gaps.extend(tally.open_gaps().collect::<Vec<_>>());
         }
         let (ended_by, stream) = closed?;
 
