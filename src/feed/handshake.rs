@@ -172,13 +172,13 @@ mod tests {
                 "no connection",
                 vec![("connection", "close")],
                 "",
-                "does not switch",
+                "an answer without `Upgrade: websocket`",
             ),
             (
                 "another protocol",
                 vec![("upgrade", "h2c")],
                 "",
-                "does not switch",
+                "an answer without `Upgrade: websocket`",
             ),
             (
                 "another key",

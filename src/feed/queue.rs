@@ -63,6 +63,8 @@ pub struct Messages {
     pub connection: u32,
     /// When the last byte of each was read: microseconds since 1970, by the wall clock.
     pub received_at_us: i64,
+    /// The same by the monotonic clock, since the process started.
+    pub received_at: Duration,
     ends: Vec<usize>,
     bytes: Vec<u8>,
 }
@@ -103,11 +105,12 @@ const LOOK: Duration = Duration::from_millis(50);
 impl Messages {
     /// None yet, of a connection of a feed.
     #[must_use]
-    pub fn new(feed: u32, connection: u32, received_at_us: i64) -> Self {
+    pub fn new(feed: u32, connection: u32, received_at_us: i64, received_at: Duration) -> Self {
         Self {
             feed,
             connection,
             received_at_us,
+            received_at,
             ends: Vec::new(),
             bytes: Vec::new(),
         }
@@ -262,14 +265,14 @@ mod tests {
     }
 
     fn batch(feed: u32, bytes: usize) -> Messages {
-        let mut messages = Messages::new(feed, 0, 5);
+        let mut messages = Messages::new(feed, 0, 5, Duration::ZERO);
         messages.push(&vec![7; bytes]);
         messages
     }
 
     #[test]
     fn messages_come_out_as_they_went_in() {
-        let mut messages = Messages::new(1, 2, 3);
+        let mut messages = Messages::new(1, 2, 3, Duration::ZERO);
         assert!(messages.is_empty() && messages.iter().next().is_none());
         let texts: [&[u8]; 4] = [b"", b"{}", b"", b"\xff"];
         texts.into_iter().for_each(|text| messages.push(text));

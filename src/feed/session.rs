@@ -81,8 +81,9 @@ impl<'a> Session<'a> {
 
     /// Hands on the messages that are whole now, also those before a fault.
     fn take(&mut self) -> Result<(), End> {
-        let received_at_us = self.feeds.clock.wall_us();
-        let mut messages = Messages::new(self.feed, self.connection, received_at_us);
+        let clock = &self.feeds.clock;
+        let (received_at_us, received_at) = (clock.wall_us(), clock.elapsed());
+        let mut messages = Messages::new(self.feed, self.connection, received_at_us, received_at);
         let unread = self.socket.get_ref().unread();
         let mut keep = |message: &[u8]| {
             // Not before there is one: most reads of a long message give none.

@@ -84,6 +84,8 @@ pub(super) struct Live<'run> {
     pub(super) on_bad_record: OnBadRecord,
     /// What was numbered and is not handed on yet.
     pub(super) block: Block,
+    /// When the first message of that was received, by the monotonic clock.
+    pub(super) since: Duration,
     /// Number of the last message.
     pub(super) n: u64,
 }
@@ -99,19 +101,15 @@ impl Live<'_> {
         written: &mut Written<'_>,
         tally: &mut Tally,
     ) -> Result<()> {
-        // What is taken was received after the queue was last found empty, or shortly before.
-        let mut since = self.clock.elapsed();
         while let Some(items) = queue.take(STREAM_LOOK) {
-            let taken = self.clock.elapsed();
             for item in items {
-                self.item(item, since, written, tally)?;
+                self.item(item, written, tally)?;
             }
-            self.hand_on(since, written, tally)?;
+            self.hand_on(written, tally)?;
             if let Some(parts) = &mut self.parts {
                 parts.tick()?;
             }
             self.progress();
-            since = taken;
         }
         Ok(())
     }
@@ -133,20 +131,14 @@ impl Live<'_> {
         Ok(totals)
     }
 
-    fn item(
-        &mut self,
-        item: Item,
-        since: Duration,
-        written: &mut Written<'_>,
-        tally: &mut Tally,
-    ) -> Result<()> {
+    fn item(&mut self, item: Item, written: &mut Written<'_>, tally: &mut Tally) -> Result<()> {
         if let Item::Disconnected { feed, .. } = item
             && let Some(of_feed) = tally.of(feed)
         {
             of_feed.is_lost = true;
         }
         match item {
-            Item::Messages(messages) => self.number(&messages, since, written, tally),
+            Item::Messages(messages) => self.number(&messages, written, tally),
             Item::Connected {
                 feed, connection, ..
             } => {
@@ -168,7 +160,7 @@ impl Live<'_> {
                 Ok(())
             }
             Item::Failed { error, .. } => {
-                self.hand_on(since, written, tally)?;
+                self.hand_on(written, tally)?;
                 Err(self.quoting(error))
             }
         }
@@ -178,7 +170,6 @@ impl Live<'_> {
     fn number(
         &mut self,
         messages: &Messages,
-        since: Duration,
         written: &mut Written<'_>,
         tally: &mut Tally,
     ) -> Result<()> {
@@ -195,29 +186,28 @@ impl Live<'_> {
                 feed,
                 connection,
             };
+            self.since = match self.block.is_empty() {
+                true => messages.received_at,
+                false => self.since.min(messages.received_at),
+            };
             self.block.push(head, message);
             if let Some(of_feed) = tally.of(feed) {
                 of_feed.message(connection, received_at_us, message.len());
             }
             if self.block.bytes() >= BLOCK_BYTES {
-                self.hand_on(since, written, tally)?;
+                self.hand_on(written, tally)?;
             }
         }
         Ok(())
     }
 
     /// The numbered messages go to the capture and then through the windows, so that what a run fails at can be replayed.
-    fn hand_on(
-        &mut self,
-        since: Duration,
-        written: &mut Written<'_>,
-        tally: &mut Tally,
-    ) -> Result<()> {
+    fn hand_on(&mut self, written: &mut Written<'_>, tally: &mut Tally) -> Result<()> {
         if self.block.is_empty() {
             return Ok(());
         }
         if let Some(parts) = &mut self.parts {
-            parts.take(&self.block, since)?;
+            parts.take(&self.block, self.since)?;
             parts.tick()?;
         }
         let taken = self.core.take(&self.block, written);

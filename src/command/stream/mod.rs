@@ -7,6 +7,7 @@ mod parts;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::scope;
+use std::time::Duration;
 
 use crate::budget::Budget;
 use crate::command::conclude::{Conclusion, Results, outcome};
@@ -178,6 +179,7 @@ impl Work<'_> {
             columns: &self.compiled.columns,
             on_bad_record: self.config.on_bad_record,
             block: Block::default(),
+            since: Duration::ZERO,
             n: 0,
         };
         self.receive(named, |queue| live.run(queue, written, tally))?;

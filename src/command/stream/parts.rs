@@ -128,7 +128,11 @@ impl Parts {
     pub(super) fn take(&mut self, block: &Block, since: Duration) -> Result<()> {
         for (head, message) in block.iter() {
             let open = match &mut self.open {
-                Some(open) => open,
+                Some(open) => {
+                    // One feed's message may have waited for room in the queue longer than another's.
+                    open.since = open.since.min(since);
+                    open
+                }
                 none => {
                     self.begun = self.begun.saturating_add(1);
                     none.insert(Open::new(self.begun, since))

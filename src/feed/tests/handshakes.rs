@@ -42,7 +42,7 @@ fn f088_handshakes() {
             "no switch",
             "HTTP/1.1 101 X\r\nUpgrade: h2c\r\n\r\n".to_owned(),
             76,
-            "does not switch",
+            "an answer without `Upgrade: websocket`",
         ),
         (
             "HTTP/1.0",
