@@ -184,7 +184,7 @@ mod tests {
                 "another key",
                 vec![("sec-websocket-accept", "x")],
                 "",
-                "accept key",
+                "Sec-WebSocket-Accept",
             ),
             (
                 "an extension",
