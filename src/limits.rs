@@ -72,6 +72,9 @@ pub const BATCH_ROWS: usize = 2_048;
 pub const STACK_BYTES: usize = 8 << 20;
 /// Records of a worker's first batch: one, until it is known how long its output row is. Batches double from there.
 pub const FIRST_BATCH_ROWS: usize = 1;
+/// Longest line of a partial result: a row of the longest, or a group of as many values, in JSON, where a byte of text may
+/// take six.
+pub const PARTIAL_LINE_BYTES: usize = 1 << 30;
 /// Most text in one row of the output: four values of the longest, so that a record read into many columns cannot take
 /// many times its size.
 pub const OUTPUT_ROW_BYTES: usize = 4 * VARCHAR_BYTES;
@@ -129,6 +132,10 @@ pub const WORKER_BYTES: usize = (CHUNK_BYTES + PART_ROWS_BYTES) * (CHUNKS_PER_WO
 /// Bytes of an object that one request fetches ahead: enough that its latency is small beside its transfer, few enough
 /// that several fit a small container.
 pub const SEGMENT_BYTES: usize = 4 << 20;
+/// Smallest NDJSON object that SPLIT `bytes` cuts: below it, a request more costs more than an even share gives.
+pub const CUT_OBJECT_BYTES: u64 = 1 << 20;
+/// Bytes that are looked through at first for the line end at which an object is cut.
+pub const LINE_LOOK_BYTES: u64 = 16 << 10;
 /// Threads that fetch ahead at most. S3 gives one connection less than 100 MB/s, and small objects wait a round trip each.
 /// With the segment being read they hold 77 MiB.
 pub const FETCHERS: usize = 16;
@@ -157,4 +164,6 @@ const _: () = assert!(ARTIFACT_BUFFER_BYTES < PART_BYTES && MANIFEST_BYTES < PAR
 const _: () = assert!(CHUNK_BYTES < RECORD_BYTES && RECORD_BYTES < u32::MAX as usize);
 const _: () = assert!(REJECTED_RAW_BYTES < RECORD_BYTES && BATCH_ROWS < u16::MAX as usize);
 const _: () = assert!(LISTING_PAGE_BYTES > 1_000 * (3 * KEY_BYTES + 4_096));
+const _: () =
+    assert!(PARTIAL_LINE_BYTES > 6 * OUTPUT_ROW_BYTES && PARTIAL_LINE_BYTES < u32::MAX as usize);
 const _: () = assert!(LEAVING.as_millis() < LOG_FLUSH.as_millis() && LEAVING.as_millis() < 1_000);

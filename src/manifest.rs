@@ -4,6 +4,8 @@
 
 mod coverage;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -26,6 +28,8 @@ pub const INTERRUPTED: &str = "interrupted.json";
 pub const FAILURE: &str = "failure.json";
 /// The list of inputs.
 pub const INPUTS: &str = "inputs.ndjson.gz";
+/// What a shard has in place of a rollup.
+pub const PARTIAL: &str = "partial.ndjson.gz";
 /// The list of rejected records.
 pub const REJECTED: &str = "rejected.ndjson";
 
@@ -115,8 +119,8 @@ pub struct Manifest {
     pub task: Option<Task>,
     /// What was read.
     pub inputs: Inputs,
-    /// null: this version runs no shards.
-    pub shard: (),
+    /// Which part of the input it is the result of; null where that is all of it.
+    pub shard: Option<Shard>,
     /// Where every record went.
     pub records: Records,
     /// What was written, in the order of its completion.
@@ -131,14 +135,37 @@ pub struct Manifest {
     pub cpu_seconds: f64,
 }
 
-/// What a run read, in totals; `inputs.ndjson.gz` has a line each.
+/// A part of the ordered inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// From 0.
+    pub i: u32,
+    /// How many there are.
+    pub n: u32,
+    /// Where it began.
+    pub began: Bound,
+    /// Where it ended, which is where the next one began.
+    pub ended: Bound,
+}
+
+/// A place in the ordered inputs of all shards. The end of one input is the start of the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bound {
+    /// Number of the input, from 0.
+    pub input: u64,
+    /// Bytes into it; of a range, numbers.
+    pub offset: u64,
+}
+
+/// What a run read, in totals; `inputs.ndjson.gz` has a line each. Of a shard, that is its part.
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inputs {
     /// Number of inputs.
     pub count: u64,
     /// Their stored size.
     pub bytes: u64,
-    /// Digest of the whole listing.
+    /// Digest of the whole listing, also of a shard.
     pub listing_sha256: Digest,
 }
 
@@ -233,7 +260,7 @@ pub struct Reported {
 }
 
 /// A line of `inputs.ndjson.gz`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputLine {
     /// The object.
     pub uri: String,
@@ -244,7 +271,7 @@ pub struct InputLine {
     /// Its stored size; null where it has none.
     pub bytes: Option<u64>,
     /// `none` or `gzip`, as its first bytes say.
-    pub compression: &'static str,
+    pub compression: Cow<'static, str>,
     /// Records read.
     pub records: u64,
     /// How far.
@@ -252,7 +279,7 @@ pub struct InputLine {
 }
 
 /// How far an input was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReadTo {
     /// To its end.
@@ -388,6 +415,14 @@ impl Manifest {
                 "the totals of a stream",
             ),
             (
+                self.shard.is_some() == artifacts.iter().any(|one| one.name == PARTIAL),
+                "a partial result of a shard, and of nothing else",
+            ),
+            (
+                self.shard.is_none_or(|shard| shard.i < shard.n),
+                "a shard of as many as there are",
+            ),
+            (
                 self.query_sha256 == sha256(self.query.as_bytes()),
                 "the query's digest",
             ),
@@ -430,6 +465,22 @@ impl Records {
             .into_iter()
             .try_fold(0_u64, u64::checked_add)
             .is_some_and(|sum| sum == self.read)
+    }
+}
+
+impl Records {
+    /// Adds those of another part of the input.
+    pub fn add(&mut self, other: &Self) {
+        for (sum, more) in [
+            (&mut self.read, other.read),
+            (&mut self.used, other.used),
+            (&mut self.filtered, other.filtered),
+            (&mut self.rejected, other.rejected),
+            (&mut self.late, other.late),
+            (&mut self.duplicate, other.duplicate),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
     }
 }
 
@@ -487,7 +538,7 @@ mod tests {
                 bytes: 5,
                 listing_sha256: sha256(b""),
             },
-            shard: (),
+            shard: None,
             records: Records {
                 read: 6,
                 used: 3,
@@ -540,7 +591,22 @@ mod tests {
     #[test]
     fn what_contradicts_itself_is_not_sent() {
         type Break = fn(&mut Manifest);
-        let breaks: [(&str, Break); 16] = [
+        let breaks: [(&str, Break); 18] = [
+            ("a shard without its part", |one| {
+                let nowhere = Bound {
+                    input: 0,
+                    offset: 0,
+                };
+                one.shard = Some(Shard {
+                    i: 0,
+                    n: 1,
+                    began: nowhere,
+                    ended: nowhere,
+                });
+            }),
+            ("a part of no shard", |one| {
+                one.artifacts.push(receipt(PARTIAL, 0))
+            }),
             ("format", |one| one.identity.format = 2),
             ("one lost", |one| one.records.read = 7),
             ("one twice", |one| one.records.used = 4),
@@ -633,7 +699,7 @@ mod tests {
             version_id: None,
             etag: None,
             bytes: Some(1),
-            compression: "none",
+            compression: "none".into(),
             records: 3,
             read,
         };

@@ -54,6 +54,11 @@ fn the_recipe_for_a_feed_is_a_whole_configuration() {
 }
 
 #[test]
+fn merge() {
+    page("docs/merge.md");
+}
+
+#[test]
 fn readme_has_every_exit_code() {
     let text = fs::read_to_string(package("README.md")).expect("the page");
     let listed: Vec<u8> = text
@@ -145,7 +150,12 @@ fn page(name: &str) {
             .map(|next| next.text.as_str());
         let label = format!("{name}:{}", block.line);
         match block.info.split_once(' ') {
-            Some((_, file)) => fs::write(place.join(file), &block.text).expect("a file"),
+            Some((_, file)) => {
+                let path = place.join(file);
+                let above = path.parent().expect("a directory");
+                fs::create_dir_all(above).expect("its directory");
+                fs::write(path, &block.text).expect("a file");
+            }
             None if block.info == "sql" => query(&block.text, want, &place, number, &label),
             None if block.info == "sh" => shell(&block.text, want, &place, &label),
             None => assert_eq!(block.info, "text", "{label}: a block that no test reads"),

@@ -62,6 +62,45 @@ fn jobs_give_the_expected_rows() {
 }
 
 #[test]
+fn jobs_in_shards_give_the_same_rows() {
+    const SHARDS: u32 = 4;
+    for (job, input) in JOBS {
+        let output = directory(&format!("jobs-{job}-shards"));
+        let shell = |words: &str| {
+            let mut shell = Command::new("/bin/sh");
+            let script = "set -a; . \"$1\"; set +a; unset WINDROW_OUTPUT_FORMAT; exec \"$0\" $2";
+            shell
+                .args(["-euc", script, WINDROW])
+                .arg(package(&format!("jobs/{job}.env")))
+                .arg(words)
+                .env_clear();
+            shell
+        };
+        for index in 0..SHARDS {
+            let mut shard = shell("batch");
+            shard.env("WINDROW_SHARD", format!("{index}/{SHARDS}"));
+            if let Some(input) = input {
+                shard.env("WINDROW_INPUT", file_uri(&package(input)));
+            }
+            let outcome = run(&mut shard, &output, "shards");
+            assert_eq!(outcome.code, 0, "{job}: {}", outcome.printed);
+        }
+        let mut merge = Command::new(WINDROW);
+        merge
+            .arg("merge")
+            .env_clear()
+            .env("WINDROW_INPUT", file_uri(&output.join("shards")))
+            .env("WINDROW_SHARDS", SHARDS.to_string())
+            .env("WINDROW_OUTPUT_FORMAT", "csv")
+            .env("WINDROW_MAX_RUNTIME_SECONDS", "60");
+        let merged = run(&mut merge, &output, "merged");
+        assert_eq!(merged.code, 0, "{job}: {}", merged.printed);
+        let whole = run_job(job, input, "batch", "2").rollup;
+        assert!(merged.rollup == whole && whole.is_some(), "{job}");
+    }
+}
+
+#[test]
 fn check_accepts_every_job() {
     let mut found: Vec<String> = fs::read_dir(package("jobs"))
         .expect("jobs/")

@@ -1,22 +1,22 @@
 //! The end of a run that has a result: its manifest, the commit, and what is told of it (SPEC 7 and 9).
 
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use crate::command::stores::Stores;
 use crate::commit::{Claim, Committed};
-use crate::config::Config;
 use crate::digest::sha256;
 use crate::error::Result;
 use crate::log::{Event, Log};
 use crate::machine::Usage;
-use crate::manifest::{self, EndedBy, Inputs, Manifest, Receipt, Records, Stream};
+use crate::manifest::{self, EndedBy, Inputs, Manifest, Receipt, Records, Shard, Stream};
 use crate::supervise::{Context, Outcome};
 use crate::task::Task as EcsTask;
 
 /// What is known of a run from its claim on.
 pub(super) struct Conclusion<'run> {
     pub(super) context: &'run Context,
-    pub(super) config: &'run Config,
+    /// Every variable resolved and redacted.
+    pub(super) config: &'run Map<String, Value>,
     pub(super) stores: &'run Stores,
     pub(super) claim: &'run Claim,
     pub(super) ecs: Option<EcsTask>,
@@ -27,6 +27,7 @@ pub(super) struct Conclusion<'run> {
 pub(super) struct Results {
     pub(super) ended_by: EndedBy,
     pub(super) inputs: Inputs,
+    pub(super) shard: Option<Shard>,
     pub(super) records: Records,
     pub(super) artifacts: Vec<Receipt>,
     pub(super) stream: Option<Stream>,
@@ -44,12 +45,12 @@ impl Conclusion<'_> {
             ended_by: results.ended_by,
             started_at: started.started_at.clone(),
             ended_at: manifest::utc(self.context.clock.wall_us()),
-            config: self.config.resolved.clone(),
+            config: self.config.clone(),
             query: self.query.to_owned(),
             query_sha256: sha256(self.query.as_bytes()),
             task: self.ecs,
             inputs: results.inputs,
-            shard: (),
+            shard: results.shard,
             records: results.records,
             artifacts: results.artifacts,
             stream: results.stream,

@@ -7,7 +7,7 @@ use crate::config::values::OutputFormat;
 use crate::encode::Encoder;
 use crate::error::{Error, Result};
 use crate::gzip::Compression;
-use crate::manifest::{COVERAGE, CoverageLine, INPUTS, InputLine, REJECTED, Receipt};
+use crate::manifest::{COVERAGE, CoverageLine, INPUTS, InputLine, PARTIAL, REJECTED, Receipt};
 use crate::query::plan::Output;
 use crate::store::destination::Destination;
 use crate::value::vector::Batch;
@@ -37,7 +37,21 @@ impl Outputs {
         destination: &Destination,
     ) -> Result<Self> {
         let name = format!("rollup.{}", format.extension());
-        let mut rollup = Artifact::create(destination, &name, format.compression);
+        Self::named(&name, format, outputs, destination)
+    }
+
+    /// The same for a shard, whose partial result is in the place of the rollup.
+    pub(super) fn of_shard(outputs: &[Output], destination: &Destination) -> Result<Self> {
+        Self::named(PARTIAL, OutputFormat::PARTIAL, outputs, destination)
+    }
+
+    fn named(
+        name: &str,
+        format: OutputFormat,
+        outputs: &[Output],
+        destination: &Destination,
+    ) -> Result<Self> {
+        let mut rollup = Artifact::create(destination, name, format.compression);
         let (encoder, mut buffer) = (encoder(format, outputs), Vec::new());
         encoder.header(&mut buffer);
         rollup.write(&buffer, 0)?;
@@ -88,12 +102,34 @@ impl Outputs {
         self.buffer.clear();
         self.encoder
             .rows(&batch.columns, batch.rows, &mut self.buffer);
-        self.rollup
-            .write(&self.buffer, u64::try_from(batch.rows).unwrap_or(u64::MAX))
+        self.write(batch.rows)
+    }
+
+    /// Rows of a table of a partial result, which has columns of its own.
+    pub(super) fn table(&mut self, encoder: &Encoder, batch: &Batch) -> Result<()> {
+        self.buffer.clear();
+        encoder.rows(&batch.columns, batch.rows, &mut self.buffer);
+        self.write(batch.rows)
+    }
+
+    fn write(&mut self, rows: usize) -> Result<()> {
+        let rows = u64::try_from(rows).unwrap_or(u64::MAX);
+        self.rollup.write(&self.buffer, rows)
     }
 
     /// Completes the artifacts and writes inputs.ndjson.gz; gives the receipts in that order.
     pub(super) fn finish(self, inputs: impl Iterator<Item = InputLine>) -> Result<Vec<Receipt>> {
+        self.finish_by(|take| {
+            let mut inputs = inputs;
+            inputs.try_for_each(|input| take(&input))
+        })
+    }
+
+    /// The same with the inputs that `show` shows to what it is given.
+    pub(super) fn finish_by(
+        self,
+        show: impl FnOnce(&mut dyn FnMut(&InputLine) -> Result<()>) -> Result<()>,
+    ) -> Result<Vec<Receipt>> {
         let mut receipts = vec![self.rollup.finish()?];
         if let Some(rejected) = self.rejected {
             receipts.push(rejected.finish()?);
@@ -102,9 +138,7 @@ impl Outputs {
             receipts.push(coverage.finish()?);
         }
         let mut listed = Artifact::create(&self.destination, INPUTS, Compression::Gzip);
-        for input in inputs {
-            listed.write(&json_line(INPUTS, &input)?, 1)?;
-        }
+        show(&mut |input| listed.write(&json_line(INPUTS, input)?, 1))?;
         receipts.push(listed.finish()?);
         Ok(receipts)
     }

@@ -93,6 +93,10 @@ impl Rejected {
         }
     }
 
+    fn reason(&self) -> String {
+        format!("expected {}, found {}", self.expected, self.found)
+    }
+
     /// Its line in rejected.ndjson, as record `number` (from 1) of `object`.
     ///
     /// Errors: 70; JSON can hold all of it.
@@ -102,7 +106,7 @@ impl Rejected {
             record: number,
             offset_bytes: self.offset,
             column: self.column.as_deref(),
-            reason: format!("expected {}, found {}", self.expected, self.found),
+            reason: self.reason(),
             raw: match str::from_utf8(&self.raw) {
                 Ok(text) => Raw::Raw(text),
                 Err(_) => Raw::RawBase64(base64(&self.raw)),
@@ -117,15 +121,16 @@ impl Rejected {
 
 /// The log tells of the first bad record; the others are in rejected.ndjson, and counted.
 pub(super) fn first_rejected(rejected: &Rejected, place: &Place) -> Event {
-    let text = format!(
-        "{place} is bad: expected {}, found {}",
-        rejected.expected, rejected.found
-    );
-    let mut event = Event {
+    rejected_event(&rejected.reason(), place)
+}
+
+/// The same of a record whose reason is known as rejected.ndjson writes it.
+pub(super) fn rejected_event(reason: &str, place: &Place) -> Event {
+    let event = Event {
         level: Level::Warning,
-        ..Event::info("rejected", text)
+        ..Event::info("rejected", format!("{place} is bad: {reason}"))
     };
-    event = event
+    let event = event
         .with("uri", place.uri.as_str())
         .with("record", place.record);
     event

@@ -51,7 +51,7 @@ fn manifest(claim: &Claim, artifacts: Vec<Receipt>) -> Manifest {
             bytes: 10,
             listing_sha256: sha256(b""),
         },
-        shard: (),
+        shard: None,
         records: Records {
             read: 3,
             used: 2,

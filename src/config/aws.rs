@@ -7,10 +7,15 @@ use std::path::PathBuf;
 use super::problem::{Fault, Problem};
 use super::raw::Raw;
 use super::redact::{self, Secret};
+use super::shard::INDEXES;
 
 /// Everything of others that is read from the environment.
 pub(super) fn settings() -> impl Iterator<Item = &'static str> {
-    SUPPORTED.into_iter().chain(UNSUPPORTED).chain(PROXIES)
+    SUPPORTED
+        .into_iter()
+        .chain(UNSUPPORTED)
+        .chain(PROXIES)
+        .chain(INDEXES)
 }
 
 const SUPPORTED: [&str; 15] = [

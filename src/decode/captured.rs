@@ -138,7 +138,8 @@ impl<'a> Iterator for Lines<'a> {
 /// Follows the numbers of messages from chunk to chunk: within one capture they rise by one from 1 (SPEC 6).
 #[derive(Clone, Copy, Debug)]
 pub struct Numbering {
-    next: u64,
+    /// What the next number is; `None` where that is not known yet.
+    next: Option<u64>,
 }
 
 /// What a line's number is to be.
@@ -146,11 +147,19 @@ const NEXT_NUMBER: &str = "the number after that of the message before it, from 
 
 impl Default for Numbering {
     fn default() -> Self {
-        Self { next: 1 }
+        Self { next: Some(1) }
     }
 }
 
 impl Numbering {
+    /// The same where `inputs` were not looked at: the first number may be any.
+    #[must_use]
+    pub fn after(self, inputs: usize) -> Self {
+        Self {
+            next: self.next.filter(|_| inputs == 0),
+        }
+    }
+
     /// Looks at the ends of the next chunk; `begins` where it may be the first of another capture.
     ///
     /// # Errors
@@ -158,7 +167,7 @@ impl Numbering {
     pub fn follow(&mut self, chunk: &Chunk, begins: bool) -> Result<(), Fault> {
         let bytes = chunk.bytes.strip_suffix(b"\n").unwrap_or(&chunk.bytes);
         if let Some(first) = Line::number(bytes)
-            && first != self.next
+            && self.next.is_some_and(|next| first != next)
             && !(begins && first == 1)
         {
             let malformed = Malformed {
@@ -172,7 +181,7 @@ impl Numbering {
         }
         let start = memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1);
         let last = bytes.get(start..).and_then(Line::number);
-        self.next = last.unwrap_or(self.next).saturating_add(1);
+        self.next = last.or(self.next).map(|last| last.saturating_add(1));
         Ok(())
     }
 }

@@ -130,6 +130,21 @@ impl Framer {
         self
     }
 
+    /// The same for an object that is read from byte `offset` on, where a record starts.
+    #[must_use]
+    pub fn starting_at(mut self, offset: u64) -> Self {
+        self.offset = offset;
+        self.begun = offset > 0;
+        self
+    }
+
+    /// The same for lines of up to `bytes`.
+    #[must_use]
+    pub fn with_record_bytes(mut self, bytes: usize) -> Self {
+        self.record_bytes = bytes;
+        self
+    }
+
     /// Space for the next bytes of the object; never empty after [`Framer::next`] gave `None`.
     pub fn room(&mut self) -> &mut [u8] {
         if self.buffer.is_empty() {

@@ -237,7 +237,11 @@ impl Fold<'_, '_> {
         };
         Place {
             uri: self.uri(piece),
-            record: Some(record),
+            // Of an object that another shard begins to read, that one knows.
+            record: self
+                .listing
+                .counts_records_of(piece.input())
+                .then_some(record),
             offset_bytes,
             column,
         }

@@ -1,6 +1,7 @@
 //! `windrow batch`: reads finite inputs, runs the query, writes artifacts, commits, exits (SPEC 2). Read downwards, it
 //! is the flow of ARCHITECTURE.md.
 
+mod cut;
 mod feed;
 mod fold;
 mod lanes;
@@ -12,6 +13,7 @@ use crate::budget::Charged;
 use crate::command::conclude::{Conclusion, Results, outcome};
 use crate::command::faults::lift_rollup;
 use crate::command::outputs::Outputs;
+use crate::command::partial;
 use crate::command::prepare::{budget, claim, compiled, memory_limit, text};
 use crate::command::stores::Stores;
 use crate::command::warnings;
@@ -23,6 +25,7 @@ use crate::error::Result;
 use crate::limits;
 use crate::manifest::{EndedBy, Manifest, Mode, Records, Stream};
 use crate::query::plan::Windows;
+use crate::rollup::State;
 use crate::source;
 use crate::supervise::{Context, Outcome};
 use crate::task::Task as EcsTask;
@@ -110,11 +113,11 @@ impl Work<'_> {
         };
 
         tally.phase = "reading";
-        let mut outputs = Outputs::create(
-            self.task.output_format,
-            &self.task.plan.outputs,
-            self.claim.destination(),
-        )?;
+        let (columns, destination) = (&self.task.plan.outputs, self.claim.destination());
+        let mut outputs = match self.config.shard {
+            None => Outputs::create(self.task.output_format, columns, destination)?,
+            Some(_) => Outputs::of_shard(columns, destination)?,
+        };
         let (seen, stream) = match self.task.windows {
             None => (self.query(&listing, &mut outputs, tally)?, None),
             Some(windows) => {
@@ -130,7 +133,7 @@ impl Work<'_> {
         tally.phase = "committing";
         let conclusion = Conclusion {
             context: self.context,
-            config: self.config,
+            config: &self.config.resolved,
             stores: self.stores,
             claim: self.claim,
             ecs: self.ecs.clone(),
@@ -139,6 +142,7 @@ impl Work<'_> {
         conclusion.commit(Results {
             ended_by: EndedBy::Finished,
             inputs: listing.totals,
+            shard: self.config.shard.map(|shard| listing.shard(shard)),
             records: tally.records,
             artifacts,
             stream,
@@ -213,14 +217,18 @@ impl Work<'_> {
     ) -> Result<T> {
         let stop = &self.context.stop;
         match &self.config.input {
-            Named::Range(range) => drive(Feed::range(*range)),
+            Named::Range(range) => drive(Feed::range(*range, listing.span)),
             Named::Feeds(_) => Err(listing::no_feeds()),
-            Named::Objects { format, .. } => {
-                source::with(&listing.inputs, self.fetchers, stop, |source| {
+            Named::Objects { format, .. } => source::with(
+                &listing.inputs,
+                listing.span,
+                self.fetchers,
+                stop,
+                |source| {
                     let objects = Objects::new(self.task, format, source, listing, stop);
                     drive(Feed::Objects(Box::new(objects)))
-                })
-            }
+                },
+            ),
         }
     }
 
@@ -235,6 +243,9 @@ impl Work<'_> {
             self.context.stop.check()?;
             whole.merge(state).map_err(lift)?;
         }
+        if self.config.shard.is_some() {
+            return self.partial(whole, outputs);
+        }
         let mut results = whole.finish().map_err(lift)?;
         while let Some(batch) = results
             .next_batch()
@@ -242,6 +253,23 @@ impl Work<'_> {
         {
             self.context.stop.check()?;
             outputs.groups(&batch)?;
+        }
+        Ok(())
+    }
+}
+
+impl Work<'_> {
+    /// Writes a shard's state as it is, for `merge`.
+    fn partial(&self, state: State<'_>, outputs: &mut Outputs) -> Result<()> {
+        let lift = |failure| lift_rollup(self.query, failure);
+        let layout = state.layout(&self.task.types());
+        let encoders = partial::encoders(&layout);
+        let mut tables = state.into_partial(&self.task.budget).map_err(lift)?;
+        while let Some((table, batch)) = tables.next_batch().map_err(lift)? {
+            self.context.stop.check()?;
+            if let Some(encoder) = encoders.get(table) {
+                outputs.table(encoder, &batch)?;
+            }
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ use crate::query::Problem;
 use crate::query::eval::{self, Kept};
 use crate::query::plan::{Expr, Plan, Shape, Windows};
 use crate::rollup::{self, State};
+use crate::value::Type;
 use crate::value::column::{Column, Path};
 use crate::value::vector::{Batch, Data, Vector};
 
@@ -193,6 +194,12 @@ impl Task {
             on_bad_record: config.on_bad_record,
             budget,
         }
+    }
+
+    /// The types of the columns of a batch.
+    pub(super) fn types(&self) -> Vec<Type> {
+        let columns = self.columns.iter();
+        columns.map(|column| column.form.ty()).collect()
     }
 
     /// Writes the rows of the output.

@@ -147,7 +147,7 @@ impl Work<'_> {
         tally.phase = "committing";
         let conclusion = Conclusion {
             context: self.context,
-            config: self.config,
+            config: &self.config.resolved,
             stores: self.stores,
             claim: self.claim,
             ecs: self.ecs.clone(),
@@ -156,6 +156,7 @@ impl Work<'_> {
         conclusion.commit(Results {
             ended_by,
             inputs: inputs(named, &tally.feeds),
+            shard: None,
             records: tally.records,
             artifacts,
             stream: Some(stream),
@@ -315,7 +316,7 @@ fn lines<'a>(named: &'a Named, feeds: &'a [OfFeed]) -> impl Iterator<Item = Inpu
         version_id: None,
         etag: None,
         bytes: Some(feed.bytes),
-        compression: Compression::None.name(),
+        compression: Compression::None.name().into(),
         records: feed.messages,
         read: ReadTo::Whole,
     })
