@@ -1,6 +1,7 @@
 """An AWS account on loopback: moto's ECS, ECR, IAM, Logs and S3, and Fargate played by the test: it moves the states of
 tasks, or runs the worker as the task would, against an S3 that keeps to its conditions (testbed/)."""
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -28,6 +29,7 @@ WINDROW = os.environ.get("WINDROW_BIN", ROOT / "target/debug/windrow")
 TESTBED = os.environ.get("TESTBED_S3", ROOT / "testbed/target/debug/testbed-s3")
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/windrow@sha256:{'0' * 64}"
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
 # Only the test moves a task.
 state_manager.set_transition("ecs::task", {"progression": "manual", "times": 10**9})
 
@@ -41,18 +43,20 @@ class Fargate:
 
     def __init__(self):
         self.requests, self.answers, self.known, self.begun = [], [], {}, []
-        true = moto.ecs.responses.EcsResponse.run_task
+        true = moto.ecs.responses.EC2ContainerServiceResponse.run_task
         fargate = self
 
         def run_task(response):
             return fargate.run_task(response, true)
-        moto.ecs.responses.EcsResponse.run_task = run_task
+        moto.ecs.responses.EC2ContainerServiceResponse.run_task = run_task
 
     def reset(self):
         self.requests.clear()
         self.answers.clear()
         self.known.clear()
         self.begun.clear()
+        for tasks in ecs_backends[ACCOUNT][REGION].tasks.values():
+            tasks.clear()
 
     def run_task(self, response, true):
         request = json.loads(response.body)
@@ -110,7 +114,6 @@ class Case(unittest.TestCase):
         cls.fargate = Fargate()
 
     def setUp(self):
-        urllib.request.urlopen(urllib.request.Request(self.url + "/moto-api/reset", method="POST")).close()
         self.fargate.reset()
         self.clock.write_text("")
         ec2 = self.client("ec2")
@@ -119,7 +122,7 @@ class Case(unittest.TestCase):
         self.environment = {
             "PATH": f"{self.folder}:{os.environ['PATH']}", "HOME": str(self.folder), "NAME": "windrow",
             "AWS_REGION": REGION, "AWS_ENDPOINT_URL": self.url, "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
-            "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "AWS_MAX_ATTEMPTS": "1",
+            "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "AWS_MAX_ATTEMPTS": "1", "POLL_SECONDS": "60",
             "SETTINGS": "/dev/null", "SUBNETS": ",".join(subnets[:2]), "SECURITY_GROUPS": group, "PUBLIC_IP": "ENABLED",
             "BATCH_INPUT": "s3://source/d/", "BATCH_OUTPUT": "s3://results/o/", "STREAM_OUTPUT": "s3://results/feeds/",
             "IMAGE": IMAGE, "BIN": str(WINDROW), "LC_ALL": "C.UTF-8"}
@@ -133,6 +136,10 @@ class Case(unittest.TestCase):
         done = subprocess.run([ROOT / "scripts/aws" / name, *words], capture_output=True, text=True, cwd=self.folder,
                               env=variables, timeout=120)
         return SimpleNamespace(code=done.returncode, out=done.stdout, err=done.stderr)
+
+    def emptied(self):
+        """Nothing is in the account any more."""
+        urllib.request.urlopen(urllib.request.Request(self.url + "/moto-api/reset", method="POST")).close()
 
     def deployed(self):
         s3 = self.client("s3")
@@ -181,7 +188,7 @@ class Case(unittest.TestCase):
         self.fargate.move(task, "STOPPED", exit=done.returncode, code="EssentialContainerExited",
                           stopped="Essential container in task exited")
 
-    def testbed(self):
+    def store(self):
         """An S3 with s3://source/d/a.csv; its settings for scripts and tasks."""
         place = Path(tempfile.mkdtemp(dir=self.folder))
         server = subprocess.Popen([TESTBED, "--dir", place, "--bucket", "source", "--bucket", "results"],

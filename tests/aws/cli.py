@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import threading
+import traceback
 from pathlib import Path
 
 CALLER = """#!{python} -SEs
@@ -28,6 +29,11 @@ exec {python} -SEsc 'import time; time.sleep(0.03)'
 def serve(path):
     from awscli.clidriver import create_clidriver
 
+    driver = create_clidriver()
+    # Most of a call's time is the reading of these.
+    for service in ("ecr", "ecs", "iam", "logs", "s3", "sts"):
+        for kind in ("service-2", "paginators-1"):
+            driver.session.get_component("data_loader").load_service_model(service, kind)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(64)
@@ -50,13 +56,17 @@ def serve(path):
         for number, descriptor in enumerate(descriptors):
             os.dup2(descriptor, number)
         os.chdir(directory)
+        # Where its data are the CLI has told itself as it was loaded.
+        kept = {"AWS_DATA_PATH": os.environ["AWS_DATA_PATH"]}
         os.environ.clear()
-        os.environ.update(environment)
+        os.environ.update(environment | kept)
         code = 70
         try:
-            code = create_clidriver().main(words)
+            code = driver.main(words)
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 70
+        except BaseException:
+            traceback.print_exc()
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
