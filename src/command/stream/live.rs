@@ -175,7 +175,8 @@ impl Live<'_> {
     ) -> Result<()> {
         let (feed, connection) = (messages.feed, messages.connection);
         let received_at_us = messages.received_at_us;
-        if !messages.is_empty() {
+        let before = tally.of(feed).and_then(|of| of.last);
+        if before.is_none_or(|(before, _)| before != connection) && !messages.is_empty() {
             tally.silent.retain(|&(_, silent)| silent != connection);
         }
         for message in messages.iter() {

@@ -30,6 +30,8 @@ pub(super) struct Parts {
     log: Log,
     /// PART_SECONDS.
     durable_within: Duration,
+    /// [`CAPTURE_PART_BYTES`], and fewer in tests.
+    part_bytes: usize,
     open: Option<Open>,
     /// Parts begun so far.
     begun: u32,
@@ -97,7 +99,9 @@ impl Parts {
             for part in sealed {
                 let receipt = store(&into, &part);
                 let at = watch.elapsed();
-                if tell.send(Answer { receipt, at }).is_err() {
+                // What comes after a part that failed is not stored: a capture has no hole.
+                let is_last = receipt.is_err();
+                if tell.send(Answer { receipt, at }).is_err() || is_last {
                     return;
                 }
             }
@@ -108,6 +112,7 @@ impl Parts {
             clock: Arc::clone(clock),
             log: log.clone(),
             durable_within,
+            part_bytes: CAPTURE_PART_BYTES,
             open: None,
             begun: 0,
             to_store,
@@ -141,7 +146,7 @@ impl Parts {
             self.line.clear();
             capture::line(head, message, &mut self.line);
             open.write(&self.line)?;
-            if open.compressed.len() >= CAPTURE_PART_BYTES {
+            if open.compressed.len() >= self.part_bytes {
                 self.seal()?;
             }
         }
@@ -179,8 +184,8 @@ impl Parts {
         loop {
             part = match self.to_store.try_send(part) {
                 Ok(()) => return Ok(()),
-                Err(TrySendError::Full(part)) => part,
-                Err(TrySendError::Disconnected(_)) => return Err(left_early()),
+                // Why nobody takes it any more is among the answers.
+                Err(TrySendError::Full(part) | TrySendError::Disconnected(part)) => part,
             };
             self.wait()?;
         }
@@ -329,4 +334,133 @@ fn left_early() -> Error {
 
 fn defect(cause: &io::Error) -> Error {
     Error::defect("compressing the capture", cause.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+    use crate::message::Head;
+    use crate::random::{Nonce, SystemRandomness};
+    use crate::stop::{Cause, Stop};
+    use crate::store::fake::{Fake, Fault};
+
+    /// A capture into a store that follows `script`, durable within 60 s, by a clock of 1,000 s and a drain of 20 s.
+    fn capture(script: Vec<(usize, Fault)>) -> (Arc<Fake>, Stop, Parts) {
+        let fake = Arc::new(Fake::scripted(script));
+        let clock: Arc<dyn Clock> = fake.clock.clone();
+        let seconds = Duration::from_secs;
+        let stop = Stop::new(Arc::clone(&clock), seconds(1_000), seconds(20));
+        let nonce = Nonce::draw(&SystemRandomness::default()).unwrap();
+        let destination = Destination::new(fake.clone(), "run/".to_owned(), nonce, 1, stop.clone());
+        let (log, budget) = (
+            Log::unread(Arc::clone(&clock)),
+            Arc::new(Budget::new(1 << 20)),
+        );
+        let parts = Parts::start(&destination, &clock, &log, &budget, seconds(60)).unwrap();
+        (fake, stop, parts)
+    }
+
+    fn block(n: u64, message: &[u8]) -> Block {
+        let mut block = Block::default();
+        let head = Head {
+            n,
+            received_at_us: 0,
+            feed: 0,
+            connection: 0,
+        };
+        block.push(head, message);
+        block
+    }
+
+    /// Waits for what `parts` come to, as the sequencing point does.
+    fn outcome(parts: &mut Parts) -> Result<()> {
+        while !parts.waiting.is_empty() {
+            parts.wait()?;
+        }
+        Ok(())
+    }
+
+    fn names(parts: &Parts) -> Vec<(&str, u64)> {
+        let stored = parts.stored().iter();
+        stored.map(|part| (part.name.as_str(), part.rows)).collect()
+    }
+
+    #[test]
+    fn a_part_is_cut_at_half_of_its_time_and_listed_once_it_is_stored() {
+        let (fake, _, mut parts) = capture(vec![]);
+        let seconds = Duration::from_secs;
+        parts.take(&block(1, b"{}"), seconds(5)).unwrap();
+        // This one waited in the queue for longer.
+        parts.take(&block(2, b"{}"), seconds(2)).unwrap();
+        fake.clock.elapsed_ms.store(31_999, Ordering::SeqCst);
+        parts.tick().unwrap();
+        assert!(parts.waiting.is_empty());
+        fake.clock.elapsed_ms.store(32_000, Ordering::SeqCst);
+        parts.tick().unwrap();
+        outcome(&mut parts).unwrap();
+        parts.take(&block(3, b"{}"), seconds(32)).unwrap();
+        parts.finish().unwrap();
+        let want = [
+            ("capture/part-000001.ndjson.gz", 2),
+            ("capture/part-000002.ndjson.gz", 1),
+        ];
+        assert_eq!(names(&parts), want);
+        assert_eq!(parts.totals().count, 2);
+        for receipt in parts.stored() {
+            let object = fake.objects()[&format!("run/{}", receipt.name)].clone();
+            assert_eq!(sha256(&object.bytes), receipt.sha256);
+        }
+    }
+
+    #[test]
+    fn a_part_is_cut_after_the_message_that_fills_it() {
+        let (_, _, mut parts) = capture(vec![]);
+        parts.part_bytes = 256 << 10;
+        // What does not compress: a message is written in base64, which gzip takes back to its size.
+        let mut state = 1_u32;
+        let noise: Vec<u8> = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state.to_be_bytes()[0]
+        })
+        .take(parts.part_bytes / 8 * 5)
+        .collect();
+        for n in 1..=4 {
+            parts.take(&block(n, &noise), Duration::ZERO).unwrap();
+        }
+        parts.finish().unwrap();
+        let rows: Vec<u64> = parts.stored().iter().map(|part| part.rows).collect();
+        assert_eq!(rows, [2, 2]);
+    }
+
+    #[test]
+    fn f096_a_part_that_is_late_ends_the_run_also_where_its_answer_comes() {
+        let (_, _, mut parts) = capture(vec![(1, Fault::Slow(60_001))]);
+        parts.take(&block(1, b"{}"), Duration::ZERO).unwrap();
+        parts.seal().unwrap();
+        let error = outcome(&mut parts).unwrap_err();
+        assert_eq!(error.kind(), Kind::Unavailable);
+        let text = error.to_string();
+        assert!(
+            text.contains("durable within 60 s") && text.contains("part-000001"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn f096_nothing_is_stored_after_a_part_that_failed() {
+        let (fake, stop, mut parts) = capture(vec![(2, Fault::Refused)]);
+        let error = (1..=9).find_map(|n| {
+            let taken = parts.take(&block(n, b"{}"), Duration::ZERO);
+            taken.and_then(|()| parts.seal()).err()
+        });
+        let error = error.or_else(|| outcome(&mut parts).err()).unwrap();
+        assert_eq!(error.kind(), Kind::Denied, "the store's own error: {error}");
+        // What the run does next, to save what it can.
+        stop.request(Cause::Failure);
+        assert!(parts.finish().is_err());
+        assert_eq!(names(&parts), [("capture/part-000001.ndjson.gz", 1)]);
+        assert_eq!(fake.objects().len(), 1);
+    }
 }
