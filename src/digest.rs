@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ring::digest::{Context, SHA256};
+use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A SHA-256 being computed.
@@ -54,6 +54,12 @@ pub fn sha256(bytes: &[u8]) -> Digest {
     let mut hash = Sha256::new();
     hash.update(bytes);
     hash.finish()
+}
+
+/// The SHA-1 of `text`, as base64: what a WebSocket handshake proves with it, nothing secret (RFC 6455, section 1.3).
+#[must_use]
+pub fn sha1_base64(text: &str) -> String {
+    base64(ring::digest::digest(&SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes()).as_ref())
 }
 
 impl Digest {

@@ -11,6 +11,7 @@
 //! - [`config`]: the environment to a checked configuration
 //! - [`log`], [`machine`], [`supervise`]: the process
 //! - [`http`], [`s3`], [`task`]: requests with an end, S3 over them, and where the run runs
+//! - [`feed`]: WebSocket feeds into one bounded queue
 //! - [`digest`], [`gzip`], [`store`], [`source`], [`artifact`]: bytes in and out
 //! - [`manifest`], [`commit`]: claim first, manifest last
 //! - [`command`]: the only files that join stages
@@ -26,6 +27,7 @@ pub mod decode;
 pub mod digest;
 pub mod encode;
 pub mod error;
+pub mod feed;
 pub mod gzip;
 pub mod http;
 pub mod limits;

@@ -49,7 +49,8 @@ pub const ARTIFACT_BUFFER_BYTES: usize = 16 << 10;
 pub const CREATE_SENDS: u32 = 2;
 /// Time that must remain for a result to be sent at all (SPEC 7, rule 6) …
 pub const RESULT_TIME: Duration = Duration::from_secs(5);
-/// … and where the drain itself is shorter than that.
+/// … and where the drain is shorter than twice that: a stream writes its rollup in the drain, before the result. Never more
+/// than half of the drain.
 pub const RESULT_TIME_SHORT_DRAIN: Duration = Duration::from_secs(1);
 /// Percent of the memory limit that state may take (SPEC 11).
 pub const STATE_PERCENT: u64 = 60;
@@ -93,6 +94,14 @@ pub const TOLD_GAPS: u64 = 100;
 /// else that a message goes through: level 1 takes 850,000 messages a second to 13.3 % of their size, 4 takes 440,000 to 8.6 %,
 /// 6 takes 190,000 to 8.0 %. So a quarter of a core still takes 100,000.
 pub const CAPTURE_LEVEL: u32 = 4;
+/// Compressed bytes from which a part of a capture is cut (SPEC 11). Two more may wait for the store.
+pub const CAPTURE_PART_BYTES: usize = 8 << 20;
+/// Acknowledged parts that may wait for the sequencing point, which looks [`STREAM_LOOK`] after it looked.
+pub const CAPTURE_ANSWERS: usize = 4;
+/// How often a stream without messages looks at its parts and at what there is to tell.
+pub const STREAM_LOOK: Duration = Duration::from_millis(100);
+/// Bytes of messages that are decoded together: more than a burst of trades, less than what would stand beside a full queue.
+pub const BLOCK_BYTES: usize = 4 << 20;
 /// How much further event time may go in one step than the time of receipt did, before that is told of as a jump: more than
 /// feeds are apart, less than what closes many windows unseen.
 pub const JUMP_US: i64 = 60_000_000;
@@ -132,6 +141,21 @@ pub const LINE_LOOK_BYTES: u64 = 16 << 10;
 pub const FETCHERS: usize = 16;
 /// What one of them holds: its segment, and the buffers of its connection.
 pub const FETCHER_BYTES: usize = SEGMENT_BYTES + (512 << 10);
+/// Bytes of messages that may wait for the sequencing point, over all feeds: what comes in a burst while it is busy. One
+/// batch more may be in it, so that the longest message passes an empty queue.
+pub const FEED_QUEUE_BYTES: usize = 16 << 20;
+/// How long a feed waits for room in the queue. Its pings stay unanswered meanwhile, and servers allow a minute at most.
+pub const FEED_WAIT: Duration = Duration::from_secs(10);
+/// Bytes of a feed that one call takes from its connection: many messages, few calls.
+pub const FEED_READ_BYTES: usize = 64 << 10;
+/// Bytes for a feed that may wait to be sent: all of SUBSCRIBE, a heartbeat, and thousands of answers to pings.
+pub const FEED_WRITE_BYTES: usize = 4 * VARIABLE_BYTES;
+/// How long a feed may take nothing of what is sent to it (SPEC 10: a byte either way).
+pub const FEED_SILENCE: Duration = Duration::from_secs(30);
+/// The first wait before a feed is connected again, which doubles …
+pub const RECONNECT_FIRST: Duration = Duration::from_secs(1);
+/// … up to this one (SPEC 3, ON_DISCONNECT).
+pub const RECONNECT_LONGEST: Duration = Duration::from_secs(30);
 /// What the allocator adds to an allocation, as far as state is counted.
 pub const ALLOCATION_BYTES: usize = 16;
 

@@ -34,6 +34,26 @@ fn binance() {
 }
 
 #[test]
+fn streaming() {
+    page("docs/streaming.md");
+}
+
+/// The recipe for a live feed, as far as it goes without one: `check` is content with it.
+#[test]
+fn the_recipe_for_a_feed_is_a_whole_configuration() {
+    let text = fs::read_to_string(package("docs/streaming.md")).expect("the page");
+    let blocks = blocks(&text);
+    let recipe = blocks.iter().find(|block| block.info == "sh live.sh");
+    let recipe = recipe.expect("the recipe");
+    let script = format!(
+        "windrow() {{ if [ \"$1\" = stream ]; then command windrow check stream; fi; }}\n{}",
+        recipe.text
+    );
+    let label = format!("docs/streaming.md:{}", recipe.line);
+    shell(&script, None, &package("."), &label);
+}
+
+#[test]
 fn merge() {
     page("docs/merge.md");
 }

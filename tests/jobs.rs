@@ -21,6 +21,9 @@ const JOBS: [(&str, Option<&str>); 5] = [
     ("ohlcv", Some("tests/golden/ohlcv/trades.csv")),
 ];
 
+/// Workloads that read a live feed: they differ only in the symbol.
+const STREAMS: [&str; 3] = ["bnb", "btc", "eth"];
+
 /// Only `sin` may differ in its last bits from one platform to another.
 const WITHIN: [&str; 1] = ["computation"];
 
@@ -111,7 +114,7 @@ fn check_accepts_every_job() {
         .map(|name| name.trim_end_matches(".env").to_owned())
         .collect();
     found.sort_unstable();
-    let mut tested: Vec<&str> = JOBS.iter().map(|(job, _)| *job).collect();
+    let mut tested: Vec<&str> = JOBS.iter().map(|(job, _)| *job).chain(STREAMS).collect();
     tested.sort_unstable();
     assert_eq!(found, tested, "every file of jobs/ is tested");
     for (job, input) in JOBS {
@@ -121,5 +124,28 @@ fn check_accepts_every_job() {
             outcome.printed.contains("SELECT"),
             "{job}: the query is shown"
         );
+    }
+    for job in STREAMS {
+        let outcome = run_job(job, None, "check stream", "1");
+        assert_eq!(outcome.code, 0, "{job}: {}", outcome.printed);
+        let feed = format!("wss://data-stream.binance.vision/ws/{job}usdt@trade");
+        assert!(
+            outcome.printed.contains(&feed),
+            "{job}: {}",
+            outcome.printed
+        );
+    }
+}
+
+#[test]
+fn live_jobs_differ_only_in_the_symbol() {
+    let text =
+        |job: &str| fs::read_to_string(package(&format!("jobs/{job}.env"))).expect("the job");
+    let [first, others @ ..] = STREAMS;
+    for job in others {
+        let renamed = text(first)
+            .replace(first, job)
+            .replace(&first.to_uppercase(), &job.to_uppercase());
+        assert_eq!(renamed, text(job), "{job}");
     }
 }

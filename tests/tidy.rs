@@ -40,12 +40,48 @@ fn the_tree_is_tidy() {
     assert!(findings.is_empty(), "\n{}\n", findings.join("\n"));
 }
 
+/// Who must read every dependency before it is let in has this many to read (README).
+#[test]
+fn the_worker_has_few_dependencies() {
+    let crates = |edges: &str| {
+        let mut tree = Command::new(env!("CARGO"));
+        tree.args([
+            "tree",
+            "--locked",
+            "--target=x86_64-unknown-linux-musl",
+            "--prefix=none",
+        ]);
+        let tree = tree.arg(format!("--edges={edges}")).output().unwrap();
+        assert!(
+            tree.status.success(),
+            "{}",
+            String::from_utf8_lossy(&tree.stderr)
+        );
+        let text = String::from_utf8(tree.stdout).unwrap();
+        let names = text.lines().filter_map(|line| {
+            let mut words = line.split(' ');
+            Some((words.next()?.to_owned(), words.next()?.to_owned()))
+        });
+        names
+            .filter(|(name, _)| name != "windrow")
+            .collect::<BTreeSet<_>>()
+            .len()
+    };
+    let (all, linked) = (crates("normal"), crates("normal,no-proc-macro"));
+    assert!(
+        all <= 92 && linked <= 82,
+        "{all} crates, {linked} of them linked"
+    );
+}
+
 #[test]
 fn scripts_are_executable_and_shellcheck_is_content() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut scripts = vec![package.join(".ci/run")];
-    for entry in fs::read_dir(package.join("scripts")).expect("scripts/") {
-        scripts.push(entry.expect("an entry").path());
+    for directory in ["scripts", "scripts/aws"] {
+        for entry in fs::read_dir(package.join(directory)).expect(directory) {
+            scripts.push(entry.expect("an entry").path());
+        }
     }
     scripts.retain(|path| fs::read_to_string(path).is_ok_and(|text| text.starts_with("#!")));
     assert!(scripts.len() > 2, "{scripts:?}");
@@ -54,7 +90,9 @@ fn scripts_are_executable_and_shellcheck_is_content() {
         assert_eq!(mode & 0o111, 0o111, "{}: chmod +x", script.display());
     }
     scripts.retain(|path| fs::read_to_string(path).is_ok_and(|text| text.contains("bash")));
-    match Command::new("shellcheck").args(&scripts).output() {
+    let mut shellcheck = Command::new("shellcheck");
+    shellcheck.arg("--external-sources").current_dir(package);
+    match shellcheck.args(&scripts).output() {
         Ok(done) => assert!(
             done.status.success(),
             "{}",

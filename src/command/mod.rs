@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod check;
+mod conclude;
 mod faults;
 pub mod merge;
 mod outputs;
@@ -9,6 +10,7 @@ mod partial;
 mod prepare;
 mod rejected;
 mod stores;
+pub mod stream;
 pub mod verify;
 mod warnings;
 mod windowed;

@@ -8,7 +8,7 @@ use crate::config::values::OnBadRecord;
 use crate::error::{Error, Kind, Place, Result};
 use crate::limits::{self, TOLD_GAPS};
 use crate::log::{Event, Level, Log};
-use crate::manifest::{CoverageLine, GapLine, Mode, Records, Stream, Windows, utc};
+use crate::manifest::{CoverageLine, GapLine, Mode, Parts, Receipt, Records, Stream, Windows, utc};
 use crate::message::Head;
 use crate::rollup::Failure;
 use crate::value::column::Column;
@@ -28,6 +28,17 @@ pub(super) struct Written<'run> {
     gaps: Vec<GapLine>,
 }
 
+/// What only a live run knows: no message tells of it, so a capture does not hold it.
+#[derive(Default)]
+pub(super) struct Besides<'run> {
+    /// Gaps that no message ended.
+    pub(super) gaps: Vec<GapLine>,
+    /// Feed and number of each connection without a message.
+    pub(super) silent: Vec<(u32, u32)>,
+    /// The parts of the capture.
+    pub(super) parts: &'run [Receipt],
+}
+
 impl<'run> Written<'run> {
     pub(super) fn new(outputs: &'run mut Outputs, log: &'run Log, mode: Mode) -> Self {
         Self {
@@ -45,11 +56,14 @@ impl<'run> Written<'run> {
         self.gaps
     }
 
-    /// Writes down what is known in the end, the parts of a capture aside; gives the totals for the manifest.
+    /// Writes down what is known in the end, by the messages and besides; gives the totals for the manifest.
     ///
     /// # Errors
     /// Those of the artifact.
-    pub(super) fn finish(&mut self, totals: &Totals) -> Result<Stream> {
+    pub(super) fn finish(&mut self, totals: &Totals, besides: &Besides<'_>) -> Result<Stream> {
+        for gap in &besides.gaps {
+            self.outputs.coverage(&CoverageLine::Gap(gap.clone()))?;
+        }
         for window in &totals.windows {
             self.outputs.coverage(&window_line(window))?;
         }
@@ -58,15 +72,27 @@ impl<'run> Written<'run> {
                 connection: one.connection,
                 feed: one.feed,
                 messages: one.messages,
-                first: utc(one.first_us),
-                last: utc(one.last_us),
+                first: Some(utc(one.first_us)),
+                last: Some(utc(one.last_us)),
             })?;
+        }
+        for &(feed, connection) in &besides.silent {
+            self.outputs.coverage(&CoverageLine::Connection {
+                connection,
+                feed,
+                messages: 0,
+                first: None,
+                last: None,
+            })?;
+        }
+        for part in besides.parts {
+            self.outputs.coverage(&CoverageLine::Part(part.clone()))?;
         }
         let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
         let partial = totals.windows.iter().filter(|window| window.is_partial);
         Ok(Stream {
-            connections: count(totals.connections.len()),
-            gaps: totals.gaps,
+            connections: count(totals.connections.len() + besides.silent.len()),
+            gaps: totals.gaps + count(besides.gaps.len()),
             jumps: totals.jumps,
             windows: Windows {
                 closed: count(totals.windows.len()),
@@ -74,7 +100,10 @@ impl<'run> Written<'run> {
             },
             late: totals.counts.late,
             unchecked: totals.counts.unchecked,
-            ..Stream::default()
+            parts: Parts {
+                count: count(besides.parts.len()),
+                bytes: besides.parts.iter().map(|part| part.bytes).sum(),
+            },
         })
     }
 

@@ -623,14 +623,17 @@ fn f116_the_supervisor_leaves() {
 }
 
 #[test]
-fn a_result_needs_five_seconds_or_one_where_the_drain_is_shorter() {
+fn a_result_needs_five_seconds_or_one_where_the_drain_is_short() {
     for (drain_s, remaining_ms, want) in [
         (20, 5_000, None),
         (20, 4_999, Some(Kind::Interrupted)),
-        (5, 4_999, Some(Kind::Interrupted)),
-        (4, 4_000, None),
-        (4, 1_000, None),
-        (4, 999, Some(Kind::Interrupted)),
+        (10, 5_000, None),
+        (10, 4_999, Some(Kind::Interrupted)),
+        (9, 1_000, None),
+        (9, 999, Some(Kind::Interrupted)),
+        (2, 1_000, None),
+        (1, 500, None),
+        (1, 499, Some(Kind::Interrupted)),
     ] {
         let fake = Arc::new(Fake::default());
         let mut terms = terms(fake.clone(), RUN);

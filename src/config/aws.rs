@@ -360,7 +360,7 @@ pub(super) fn parse_url(text: &str) -> Option<Url<'_>> {
         ("https", rest) => (false, rest),
         _ => return None,
     };
-    if !is_uri_text(rest) || rest.contains(['@', '#']) {
+    if !is_uri_text(rest) || rest.contains('#') {
         return None;
     }
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));

@@ -332,7 +332,7 @@ pub const PART_SECONDS: Variable = Variable {
     stream: Presence::Required,
     merge: Presence::Unused,
     form: Form::Number {
-        least: 2,
+        least: 1,
         most: 86_400,
     },
     help: "how soon a captured message is durable, or the run ends; a part is cut at half of it, or at 8 MiB compressed",

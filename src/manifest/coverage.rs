@@ -11,7 +11,7 @@ pub const COVERAGE: &str = "coverage.ndjson.gz";
 /// A stream in totals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stream {
-    /// Connections that gave a message.
+    /// Connections; of a replay, those that gave a message.
     pub connections: u64,
     /// Known gaps, of connections and sequences.
     pub gaps: u64,
@@ -68,7 +68,7 @@ pub enum CoverageLine {
     },
     /// Messages that are known to be missing.
     Gap(GapLine),
-    /// A connection that gave a message.
+    /// A connection that was up.
     Connection {
         /// Its number over the run.
         connection: u32,
@@ -76,10 +76,10 @@ pub enum CoverageLine {
         feed: u32,
         /// Messages of it.
         messages: u64,
-        /// When the first was received.
-        first: String,
+        /// When the first was received; null where none was, which a replay does not know of.
+        first: Option<String>,
         /// When the last was.
-        last: String,
+        last: Option<String>,
     },
     /// A record that took the newest event time further ahead than the time of receipt went.
     Jump {
@@ -169,8 +169,8 @@ mod tests {
                     connection: 1,
                     feed: 0,
                     messages: 5,
-                    first: time(),
-                    last: time(),
+                    first: Some(time()),
+                    last: Some(time()),
                 },
                 r#"{"kind":"connection","connection":1,"feed":0,"messages":5,"first":"T","last":"T"}"#,
             ),

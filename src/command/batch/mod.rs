@@ -9,26 +9,21 @@ mod listing;
 mod replay;
 mod work;
 
-use serde_json::Map;
-
 use crate::budget::Charged;
+use crate::command::conclude::{Conclusion, Results, outcome};
 use crate::command::faults::lift_rollup;
 use crate::command::outputs::Outputs;
 use crate::command::partial;
 use crate::command::prepare::{budget, claim, compiled, memory_limit, text};
 use crate::command::stores::Stores;
 use crate::command::warnings;
-use crate::command::windowed::Written;
+use crate::command::windowed::{Besides, Written};
 use crate::commit::{Claim, Committed, Unfinished};
 use crate::config::{Config, Input as Named};
 use crate::decode::Met;
-use crate::digest::sha256;
-
 use crate::error::Result;
 use crate::limits;
-use crate::log::{Event, Log};
-use crate::machine::Usage;
-use crate::manifest::{self, EndedBy, Manifest, Mode, Records, Stream};
+use crate::manifest::{EndedBy, Manifest, Mode, Records, Stream};
 use crate::query::plan::Windows;
 use crate::rollup::State;
 use crate::source;
@@ -136,27 +131,22 @@ impl Work<'_> {
         let artifacts = outputs.finish(lines)?;
 
         tally.phase = "committing";
-        let usage = Usage::read();
-        let manifest = Manifest {
-            identity: self.claim.started().identity.clone(),
+        let conclusion = Conclusion {
+            context: self.context,
+            config: &self.config.resolved,
+            stores: self.stores,
+            claim: self.claim,
+            ecs: self.ecs.clone(),
+            query: self.query,
+        };
+        conclusion.commit(Results {
             ended_by: EndedBy::Finished,
-            started_at: self.claim.started().started_at.clone(),
-            ended_at: manifest::utc(self.context.clock.wall_us()),
-            config: self.config.resolved.clone(),
-            query: self.query.to_owned(),
-            query_sha256: sha256(self.query.as_bytes()),
-            task: self.ecs.clone(),
             inputs: listing.totals,
             shard: self.config.shard.map(|shard| listing.shard(shard)),
             records: tally.records,
             artifacts,
             stream,
-            s3: self.stores.requests(),
-            peak_memory_bytes: usage.peak_memory_bytes.unwrap_or_default(),
-            cpu_seconds: usage.cpu_seconds.unwrap_or_default(),
-        };
-        let committed = self.claim.finish(&manifest)?;
-        Ok((manifest, committed))
+        })
     }
 
     /// Works the whole input through and writes the rows; gives what was seen of the inputs.
@@ -209,7 +199,7 @@ impl Work<'_> {
             Ok((totals, feed.into_seen()))
         });
         let stream = replayed.and_then(|(totals, seen)| {
-            let stream = written.finish(&totals)?;
+            let stream = written.finish(&totals, &Besides::default())?;
             if totals.counts.read > 0 {
                 warnings::tell(&self.task.columns, &totals.met, log);
             }
@@ -295,38 +285,4 @@ fn met(workers: &[Worker<'_>]) -> Vec<Met> {
             .for_each(|(met, new)| met.add(*new));
     }
     met
-}
-
-/// Tells of the result.
-pub(super) fn outcome(log: &Log, manifest: &Manifest, committed: &Committed) -> Outcome {
-    let sha256 = committed.sha256.to_string();
-    let event = Event::info("committed", format!("committed {}", committed.uri));
-    log.event(
-        &event
-            .with("uri", committed.uri.as_str())
-            .with("sha256", sha256),
-    );
-    let Records {
-        read,
-        used,
-        filtered,
-        rejected,
-        ..
-    } = manifest.records;
-    let rows = manifest.artifacts.first().map_or(0, |rollup| rollup.rows);
-    let message = format!("{read} records read, {rows} rows committed");
-    let facts = [
-        ("read", read),
-        ("used", used),
-        ("filtered", filtered),
-        ("rejected", rejected),
-        ("rows", rows),
-        ("inputs", manifest.inputs.count),
-        ("bytes", manifest.inputs.bytes),
-    ];
-    let mut fields = Map::new();
-    for (name, number) in facts {
-        fields.insert(name.to_owned(), number.into());
-    }
-    Outcome::Run { message, fields }
 }

@@ -9,7 +9,7 @@ mod listings;
 use std::sync::Arc;
 
 use crate::budget::Budget;
-use crate::command::batch::outcome;
+use crate::command::conclude::{Conclusion, Results, outcome};
 use crate::command::faults::{lift_rollup, object_fault};
 use crate::command::outputs::Outputs;
 use crate::command::partial::Reader;
@@ -19,12 +19,10 @@ use crate::commit::{Claim, Committed, Unfinished};
 use crate::config::merge::Merge;
 use crate::config::{Compiled, problem};
 use crate::decode::{Cursor, Fault};
-use crate::digest::sha256;
 use crate::error::Result;
 use crate::limits::BATCH_ROWS;
 use crate::log::Event;
-use crate::machine::Usage;
-use crate::manifest::{self, EndedBy, Inputs, Manifest, Mode, PARTIAL, Records};
+use crate::manifest::{EndedBy, Inputs, Manifest, Mode, PARTIAL, Records};
 use crate::rollup::{Loader, Refused, State};
 use crate::source;
 use crate::supervise::{Context, Outcome};
@@ -124,28 +122,22 @@ impl Work<'_> {
         })?;
 
         tally.phase = "committing";
-        let usage = Usage::read();
-        let started = self.claim.started();
-        let manifest = Manifest {
-            identity: started.identity.clone(),
+        let conclusion = Conclusion {
+            context: self.context,
+            config: &self.merge.resolved,
+            stores: self.stores,
+            claim: self.claim,
+            ecs: self.ecs.clone(),
+            query: &found.query,
+        };
+        conclusion.commit(Results {
             ended_by: EndedBy::Finished,
-            started_at: started.started_at.clone(),
-            ended_at: manifest::utc(self.context.clock.wall_us()),
-            config: self.merge.resolved.clone(),
-            query_sha256: sha256(found.query.as_bytes()),
-            query: found.query,
-            task: self.ecs.clone(),
             inputs,
             shard: None,
             records: tally.records,
             artifacts,
             stream: None,
-            s3: self.stores.requests(),
-            peak_memory_bytes: usage.peak_memory_bytes.unwrap_or_default(),
-            cpu_seconds: usage.cpu_seconds.unwrap_or_default(),
-        };
-        let committed = self.claim.finish(&manifest)?;
-        Ok((manifest, committed))
+        })
     }
 
     fn tell(&self, found: &Found) {

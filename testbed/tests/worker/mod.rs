@@ -385,13 +385,14 @@ impl Ended {
     /// `kind: expected …, found …: advice (uri)`, for facts to be looked for.
     pub(crate) fn why(&self) -> String {
         let text = |name: &str| self.summary()[name].as_str().unwrap_or_default();
+        let place: Vec<&str> = ["uri", "column"].map(text).to_vec();
         format!(
             "{}: expected {}, found {}: {} ({})",
             text("error"),
             text("expected"),
             text("found"),
             text("advice"),
-            text("uri")
+            place.join(" ").trim_end()
         )
     }
 
