@@ -1,6 +1,7 @@
 """The files that AWS and Kubernetes take: valid by their own models, and no right more or less than runs use."""
 import fnmatch
 import json
+import re
 import subprocess
 import unittest
 import warnings
@@ -90,6 +91,16 @@ class Documents(unittest.TestCase):
         self.assertEqual((environment["WINDROW_SHARD"], spec["parallelism"]), (f"env/{spec['completions']}", spec["completions"]))
         self.assertGreater(pod["terminationGracePeriodSeconds"], int(environment["WINDROW_DRAIN_SECONDS"]))
         self.checked(environment)
+
+    def test_nothing_schedules_restarts_or_scales(self):
+        called = set()
+        for script in sorted((ROOT / "scripts/aws").iterdir()):
+            called |= set(re.findall(r"\b(?:call|unless \w+|aws) (\w+) ([a-z][a-z-]+)", script.read_text()))
+        self.assertEqual({service for service, _ in called} - {"configure"}, {"ecr", "ecs", "iam", "logs", "s3api", "sts"})
+        self.assertEqual({call for service, call in called if service == "ecs"},
+                         {"create-cluster", "describe-task-definition", "describe-tasks", "list-tasks", "register-task-definition",
+                          "run-task", "stop-task"}, "no service, no capacity provider")
+        self.assertEqual(filled("aws/batch-job.json")["retryStrategy"]["attempts"], 1)
 
     def checked(self, environment):
         """The job is one that windrow takes: whole, as long as this windrow knows no shards."""
