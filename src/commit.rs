@@ -11,8 +11,8 @@ use crate::digest::{Digest, sha256};
 use crate::error::{Error, Kind, Result};
 use crate::limits::MANIFEST_BYTES;
 use crate::manifest::{
-    self, EndedBy, FAILURE, Failure, INTERRUPTED, MANIFEST, Manifest, Records, Reported, STARTED,
-    Started,
+    self, EndedBy, FAILURE, Failure, GapLine, INTERRUPTED, MANIFEST, Manifest, Receipt, Records,
+    Reported, STARTED, Started,
 };
 use crate::random::Nonce;
 use crate::stop::Stop;
@@ -122,12 +122,16 @@ pub struct Committed {
 }
 
 /// What a failed run knows besides its error.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Unfinished {
     /// What the run was at.
     pub phase: &'static str,
     /// What had been counted.
     pub records: Records,
+    /// The latest gaps of a stream.
+    pub gaps: Vec<GapLine>,
+    /// Acknowledged parts of its capture.
+    pub parts: Vec<Receipt>,
 }
 
 impl Claim {
@@ -178,12 +182,12 @@ impl Claim {
         match claim.prove(&body) {
             Ok(()) => Ok(claim),
             Err(error) => {
-                let records = Records::default();
+                let phase = "claim";
                 claim.fail(
                     &error,
                     Unfinished {
-                        phase: "claim",
-                        records,
+                        phase,
+                        ..Unfinished::default()
                     },
                 );
                 Err(error)
@@ -259,8 +263,8 @@ impl Claim {
             ended_at: manifest::utc(self.clock.wall_us()),
             config: self.started.config.clone(),
             records: unfinished.records,
-            gaps: [],
-            parts: [],
+            gaps: unfinished.gaps,
+            parts: unfinished.parts,
             open_uploads: self.destination.open_uploads(),
         };
         let body = manifest::to_bytes(&failure).ok()?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ring::digest::{Context, SHA256};
+use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A SHA-256 being computed.
@@ -54,6 +54,12 @@ pub fn sha256(bytes: &[u8]) -> Digest {
     let mut hash = Sha256::new();
     hash.update(bytes);
     hash.finish()
+}
+
+/// The SHA-1 of `text`, as base64: what a WebSocket handshake proves with it, nothing secret (RFC 6455, section 1.3).
+#[must_use]
+pub fn sha1_base64(text: &str) -> String {
+    base64(ring::digest::digest(&SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes()).as_ref())
 }
 
 impl Digest {
@@ -111,20 +117,24 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
+/// RFC 4648, section 4: the digits in their order.
+const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 /// RFC 4648, section 4, with padding.
 #[must_use]
 pub fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digit = |bits: u32| DIGITS.get(bits as usize & 63).copied().unwrap_or_default();
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
-        let bits = (0..3).fold(0, |bits, at| {
-            bits << 8 | u32::from(group.get(at).copied().unwrap_or_default())
-        });
+        let (a, b, c) = match *group {
+            [a, b, c] => (a, b, c),
+            [a, b] => (a, b, 0),
+            [a] => (a, 0, 0),
+            _ => continue,
+        };
+        let bits = u32::from_be_bytes([0, a, b, c]);
         for at in 0..4 {
-            let digit = DIGITS
-                .get((bits >> (18 - 6 * at)) as usize & 63)
-                .copied()
-                .unwrap_or_default();
+            let digit = digit(bits >> (18 - 6 * at));
             text.push(if at <= group.len() { digit.into() } else { '=' });
         }
     }
@@ -134,28 +144,45 @@ pub fn base64(bytes: &[u8]) -> String {
 /// The bytes that [`base64`] made `text` of; `None` for any other text.
 #[must_use]
 pub fn base64_decoded(text: &[u8]) -> Option<Vec<u8>> {
-    let digit = |byte: u8| match byte {
-        b'A'..=b'Z' => Some(byte - b'A'),
-        b'a'..=b'z' => Some(byte - b'a' + 26),
-        b'0'..=b'9' => Some(byte - b'0' + 52),
-        b'+' => Some(62),
-        b'/' => Some(63),
-        _ => None,
+    let (groups, rest) = text.as_chunks::<4>();
+    let Some((last, whole)) = groups.split_last().filter(|_| rest.is_empty()) else {
+        return text.is_empty().then(Vec::new);
     };
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    for group in text.chunks(4) {
-        let end = group.iter().position(|&byte| byte == b'=');
-        let digits = group.get(..end.unwrap_or(4))?;
-        let mut bits = 0_u32;
-        for at in 0..4 {
-            let value = digits.get(at).map_or(Some(0), |&byte| digit(byte))?;
-            bits = bits << 6 | u32::from(value);
-        }
-        let [_, decoded @ ..] = bits.to_be_bytes();
-        bytes.extend(decoded.get(..digits.len().checked_sub(1)?)?);
+    let digit = |byte: u8| {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        Some(u32::from(value))
+    };
+    let bits = |[a, b, c, d]: [u8; 4]| {
+        Some(digit(a)? << 18 | digit(b)? << 12 | digit(c)? << 6 | digit(d)?)
+    };
+    let mut bytes = Vec::with_capacity(groups.len() * 3);
+    for group in whole {
+        let [_, a, b, c] = bits(*group)?.to_be_bytes();
+        bytes.extend([a, b, c]);
     }
-    // What no encoder writes, such as bits that are cut off or padding in the middle, does not come back the same.
-    (base64(&bytes).as_bytes() == text).then_some(bytes)
+    // Bits that no byte is made of are zeros, as an encoder writes them.
+    match *last {
+        [a, b, b'=', b'='] => match bits([a, b, b'A', b'A'])?.to_be_bytes() {
+            [_, first, 0, 0] => bytes.push(first),
+            _ => return None,
+        },
+        [a, b, c, b'='] => match bits([a, b, c, b'A'])?.to_be_bytes() {
+            [_, first, second, 0] => bytes.extend([first, second]),
+            _ => return None,
+        },
+        group => {
+            let [_, a, b, c] = bits(group)?.to_be_bytes();
+            bytes.extend([a, b, c]);
+        }
+    }
+    Some(bytes)
 }
 
 #[cfg(test)]

@@ -251,7 +251,11 @@ pub fn shown(raw: &[u8], limit: usize) -> String {
             }
         }
         for byte in piece.invalid() {
-            left = left.saturating_sub(1);
+            if left == 0 {
+                text.push('…');
+                return text;
+            }
+            left -= 1;
             // Writing to a String cannot fail.
             let _ = write!(text, "\\x{byte:02x}");
         }
@@ -270,6 +274,12 @@ mod tests {
             ("control", b"a\nb\x1b[0m", "a\\nb\\u{1b}[0…"),
             ("invalid", b"a\xffb", "a\\xffb"),
             ("cut", b"aaaaaaaaaaaa", "aaaaaaaa…"),
+            // Bytes that are no text were once all shown, four characters each: 64 MiB of a message of 16.
+            (
+                "cut, invalid",
+                &[0xff; 12],
+                "\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff…",
+            ),
         ] {
             assert_eq!(
                 shown(raw, if name == "control" { 6 } else { 8 }),

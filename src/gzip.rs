@@ -6,6 +6,8 @@ use std::io::{self, BufReader, Read, Write};
 use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
+use crate::limits::CAPTURE_LEVEL;
+
 /// Whether bytes are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
@@ -28,6 +30,8 @@ impl Compression {
 
 /// The first bytes of every gzip file (RFC 1952, section 2.3.1).
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// How many first bytes tell what is gzip.
+pub const MAGIC_BYTES: u64 = MAGIC.len() as u64;
 /// Compressed bytes that are read at once.
 const BUFFER_BYTES: usize = 64 << 10;
 
@@ -39,7 +43,7 @@ pub fn content<'a>(raw: Box<dyn Read + 'a>) -> io::Result<(Box<dyn Read + 'a>, C
     let mut raw = BufReader::with_capacity(BUFFER_BYTES, raw);
     let mut start = Vec::with_capacity(MAGIC.len());
     raw.by_ref().take(2).read_to_end(&mut start)?;
-    let is_gzip = start == MAGIC;
+    let is_gzip = is_magic(&start);
     let whole = io::Cursor::new(start).chain(raw);
     Ok(if is_gzip {
         let members = MultiGzDecoder::new(BufReader::with_capacity(BUFFER_BYTES, whole));
@@ -47,6 +51,12 @@ pub fn content<'a>(raw: Box<dyn Read + 'a>) -> io::Result<(Box<dyn Read + 'a>, C
     } else {
         (Box::new(whole), Compression::None)
     })
+}
+
+/// Whether an object that starts so is gzip.
+#[must_use]
+pub fn is_magic(start: &[u8]) -> bool {
+    start == MAGIC
 }
 
 /// Why damaged gzip cannot be read on, where `cause` is damage and no failure of what is below it.
@@ -74,6 +84,13 @@ impl Default for Compressor {
 }
 
 impl Compressor {
+    /// For captures, which are compressed while messages come.
+    #[must_use]
+    pub fn fast() -> Self {
+        let level = flate2::Compression::new(CAPTURE_LEVEL);
+        Self(GzEncoder::new(Vec::new(), level))
+    }
+
     /// Takes the next bytes of the content; gives the compressed ones that are ready.
     ///
     /// # Errors

@@ -2,9 +2,11 @@
 //! length is not known is refused.
 //!
 //! It knows nothing of S3. Nothing is followed (no redirects), nothing is asked of the environment (no proxies), and
-//! nothing is sent again that could take effect twice. [`Client`] is the one over sockets; tests have a scripted one.
+//! nothing is sent again that could take effect twice. [`Client`] is the one over sockets; tests have a scripted one. It
+//! also makes the connections of protocols that begin as a request ([`Client::upgrade`]).
 
 mod client;
+mod connection;
 mod dial;
 #[cfg(test)]
 pub(crate) mod fake;
@@ -12,6 +14,7 @@ mod pace;
 #[cfg(test)]
 mod tests;
 pub mod tls;
+mod upgrade;
 mod wire;
 
 use std::fmt::{self, Debug};
@@ -22,6 +25,8 @@ use crate::error::{Error, Kind};
 use crate::stop::Stop;
 
 pub use self::client::Client;
+pub use self::connection::Connection;
+pub use self::upgrade::Upgrade;
 
 /// Sends requests.
 pub trait Transport: Debug + Send + Sync {

@@ -4,13 +4,14 @@
 //! - [`clock`], [`random`], [`stop`]: time, nonces, and one answer to how long a call may block
 //! - [`value`]: types, vectors, exact arithmetic, time and text (pure)
 //! - [`query`]: text to plan to values (pure)
-//! - [`message`], [`capture`]: messages of feeds in one order, and as lines (pure)
-//! - [`decode`], [`encode`]: bytes to batches, and back (pure)
+//! - [`message`]: messages of feeds in one order (pure)
+//! - [`decode`], [`encode`], [`capture`]: bytes to batches, batches to bytes, messages to lines (pure)
 //! - [`budget`], [`rollup`]: bytes of state; batches to groups to results (pure)
 //! - [`window`]: messages to event-time windows (pure)
 //! - [`config`]: the environment to a checked configuration
 //! - [`log`], [`machine`], [`supervise`]: the process
 //! - [`http`], [`s3`], [`task`]: requests with an end, S3 over them, and where the run runs
+//! - [`feed`]: WebSocket feeds into one bounded queue
 //! - [`digest`], [`gzip`], [`store`], [`source`], [`artifact`]: bytes in and out
 //! - [`manifest`], [`commit`]: claim first, manifest last
 //! - [`command`]: the only files that join stages
@@ -26,6 +27,7 @@ pub mod decode;
 pub mod digest;
 pub mod encode;
 pub mod error;
+pub mod feed;
 pub mod gzip;
 pub mod http;
 pub mod limits;

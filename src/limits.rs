@@ -19,6 +19,8 @@ pub const EXPRESSION_DEPTH: usize = 64;
 pub const EXPRESSION_HEIGHT: usize = EXPRESSION_DEPTH + COLUMNS;
 /// Most nodes of a query's expressions, which aliases that use aliases could double at each step.
 pub const EXPRESSION_NODES: usize = QUERY_BYTES;
+/// Longest line of a capture: the longest message in base64, and what stands around it.
+pub const CAPTURE_LINE_BYTES: usize = RECORD_BYTES.div_ceil(3) * 4 + 256;
 /// Deepest nesting of JSON (SPEC 11).
 pub const JSON_DEPTH: usize = 64;
 /// Most objects that INPUT may list (SPEC 11).
@@ -47,7 +49,8 @@ pub const ARTIFACT_BUFFER_BYTES: usize = 16 << 10;
 pub const CREATE_SENDS: u32 = 2;
 /// Time that must remain for a result to be sent at all (SPEC 7, rule 6) …
 pub const RESULT_TIME: Duration = Duration::from_secs(5);
-/// … and where the drain itself is shorter than that.
+/// … and where the drain is shorter than twice that: a stream writes its rollup in the drain, before the result. Never more
+/// than half of the drain.
 pub const RESULT_TIME_SHORT_DRAIN: Duration = Duration::from_secs(1);
 /// Percent of the memory limit that state may take (SPEC 11).
 pub const STATE_PERCENT: u64 = 60;
@@ -69,6 +72,9 @@ pub const BATCH_ROWS: usize = 2_048;
 pub const STACK_BYTES: usize = 8 << 20;
 /// Records of a worker's first batch: one, until it is known how long its output row is. Batches double from there.
 pub const FIRST_BATCH_ROWS: usize = 1;
+/// Longest line of a partial result: a row of the longest, or a group of as many values, in JSON, where a byte of text may
+/// take six.
+pub const PARTIAL_LINE_BYTES: usize = 1 << 30;
 /// Most text in one row of the output: four values of the longest, so that a record read into many columns cannot take
 /// many times its size.
 pub const OUTPUT_ROW_BYTES: usize = 4 * VARCHAR_BYTES;
@@ -80,6 +86,25 @@ pub const LEDGER_GAPS: usize = 256;
 pub const LEDGER_REPEATS: u32 = 1_000;
 /// How far an event's time may be past its receipt (SPEC 6): what is further is a bad record and closes no window.
 pub const EVENT_AHEAD_US: i64 = 86_400_000_000;
+/// Gaps that a failure.json names, the latest.
+pub const FAILURE_GAPS: usize = 1_000;
+/// Gaps of sequences, and jumps, that the log tells of; all are in coverage.ndjson.gz.
+pub const TOLD_GAPS: u64 = 100;
+/// How hard captures are compressed (zlib's levels), measured on trades of 12 Binance symbols, one core, with everything
+/// else that a message goes through: level 1 takes 850,000 messages a second to 13.3 % of their size, 4 takes 440,000 to 8.6 %,
+/// 6 takes 190,000 to 8.0 %. So a quarter of a core still takes 100,000.
+pub const CAPTURE_LEVEL: u32 = 4;
+/// Compressed bytes from which a part of a capture is cut (SPEC 11). Two more may wait for the store.
+pub const CAPTURE_PART_BYTES: usize = 8 << 20;
+/// Acknowledged parts that may wait for the sequencing point, which looks [`STREAM_LOOK`] after it looked.
+pub const CAPTURE_ANSWERS: usize = 4;
+/// How often a stream without messages looks at its parts and at what there is to tell.
+pub const STREAM_LOOK: Duration = Duration::from_millis(100);
+/// Bytes of messages that are decoded together: more than a burst of trades, less than what would stand beside a full queue.
+pub const BLOCK_BYTES: usize = 4 << 20;
+/// How much further event time may go in one step than the time of receipt did, before that is told of as a jump: more than
+/// feeds are apart, less than what closes many windows unseen.
+pub const JUMP_US: i64 = 60_000_000;
 /// Text that the records of one batch may compute in one expression. Where it would be more, they are evaluated one by
 /// one: nested calls of `replace` could otherwise hold a thousand times the input.
 pub const BATCH_TEXT_BYTES: usize = 8 << 20;
@@ -107,11 +132,30 @@ pub const WORKER_BYTES: usize = (CHUNK_BYTES + PART_ROWS_BYTES) * (CHUNKS_PER_WO
 /// Bytes of an object that one request fetches ahead: enough that its latency is small beside its transfer, few enough
 /// that several fit a small container.
 pub const SEGMENT_BYTES: usize = 4 << 20;
+/// Smallest NDJSON object that SPLIT `bytes` cuts: below it, a request more costs more than an even share gives.
+pub const CUT_OBJECT_BYTES: u64 = 1 << 20;
+/// Bytes that are looked through at first for the line end at which an object is cut.
+pub const LINE_LOOK_BYTES: u64 = 16 << 10;
 /// Threads that fetch ahead at most. S3 gives one connection less than 100 MB/s, and small objects wait a round trip each.
 /// With the segment being read they hold 77 MiB.
 pub const FETCHERS: usize = 16;
 /// What one of them holds: its segment, and the buffers of its connection.
 pub const FETCHER_BYTES: usize = SEGMENT_BYTES + (512 << 10);
+/// Bytes of messages that may wait for the sequencing point, over all feeds: what comes in a burst while it is busy. One
+/// batch more may be in it, so that the longest message passes an empty queue.
+pub const FEED_QUEUE_BYTES: usize = 16 << 20;
+/// How long a feed waits for room in the queue. Its pings stay unanswered meanwhile, and servers allow a minute at most.
+pub const FEED_WAIT: Duration = Duration::from_secs(10);
+/// Bytes of a feed that one call takes from its connection: many messages, few calls.
+pub const FEED_READ_BYTES: usize = 64 << 10;
+/// Bytes for a feed that may wait to be sent: all of SUBSCRIBE, a heartbeat, and thousands of answers to pings.
+pub const FEED_WRITE_BYTES: usize = 4 * VARIABLE_BYTES;
+/// How long a feed may take nothing of what is sent to it (SPEC 10: a byte either way).
+pub const FEED_SILENCE: Duration = Duration::from_secs(30);
+/// The first wait before a feed is connected again, which doubles …
+pub const RECONNECT_FIRST: Duration = Duration::from_secs(1);
+/// … up to this one (SPEC 3, ON_DISCONNECT).
+pub const RECONNECT_LONGEST: Duration = Duration::from_secs(30);
 /// What the allocator adds to an allocation, as far as state is counted.
 pub const ALLOCATION_BYTES: usize = 16;
 
@@ -120,4 +164,6 @@ const _: () = assert!(ARTIFACT_BUFFER_BYTES < PART_BYTES && MANIFEST_BYTES < PAR
 const _: () = assert!(CHUNK_BYTES < RECORD_BYTES && RECORD_BYTES < u32::MAX as usize);
 const _: () = assert!(REJECTED_RAW_BYTES < RECORD_BYTES && BATCH_ROWS < u16::MAX as usize);
 const _: () = assert!(LISTING_PAGE_BYTES > 1_000 * (3 * KEY_BYTES + 4_096));
+const _: () =
+    assert!(PARTIAL_LINE_BYTES > 6 * OUTPUT_ROW_BYTES && PARTIAL_LINE_BYTES < u32::MAX as usize);
 const _: () = assert!(LEAVING.as_millis() < LOG_FLUSH.as_millis() && LEAVING.as_millis() < 1_000);

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use lexopt::{Arg, Parser};
 
 use windrow::clock::SystemClock;
-use windrow::command::{batch, check, verify};
+use windrow::command::{batch, check, merge, stream, verify};
+use windrow::config::merge::Merge;
 use windrow::config::raw::Raw;
 use windrow::config::{Config, Mode, problem, variables};
 use windrow::error::{Error, Kind, Result, shown};
@@ -42,6 +43,8 @@ fn run() -> u8 {
 #[derive(Debug, PartialEq, Eq)]
 enum Words {
     Batch,
+    Stream,
+    Merge,
     Check(Mode),
     Verify(String),
     Help,
@@ -52,7 +55,10 @@ enum Words {
 #[derive(Debug)]
 enum Command {
     Batch(Box<Config>),
+    Stream(Box<Config>),
+    Merge(Box<Merge>),
     Check(Box<Config>),
+    CheckMerge(Box<Merge>),
     Verify(Box<verify::Target>),
     Print(String),
 }
@@ -63,8 +69,15 @@ impl Command {
             let parsed = Config::parse(&Raw::read(), mode);
             parsed.map(Box::new).map_err(|all| problem::report(&all))
         };
+        let merge = || {
+            let parsed = Merge::parse(&Raw::read());
+            parsed.map(Box::new).map_err(|all| problem::report(&all))
+        };
         Ok(match words {
             Words::Batch => Self::Batch(config(Mode::Batch)?),
+            Words::Stream => Self::Stream(config(Mode::Stream)?),
+            Words::Merge => Self::Merge(merge()?),
+            Words::Check(Mode::Merge) => Self::CheckMerge(merge()?),
             Words::Check(mode) => Self::Check(config(mode)?),
             Words::Verify(uri) => {
                 Self::Verify(Box::new(verify::Target::parse(&uri, &Raw::read())?))
@@ -76,18 +89,27 @@ impl Command {
 
     fn allowance(&self) -> Allowance {
         match self {
-            Self::Batch(config) => Allowance {
+            Self::Batch(config) | Self::Stream(config) => Allowance {
                 deadline: config.deadline,
                 drain: config.drain,
             },
-            Self::Check(_) | Self::Verify(_) | Self::Print(_) => Allowance::UNTIL_STOPPED,
+            Self::Merge(merge) => Allowance {
+                deadline: merge.deadline,
+                drain: merge.drain,
+            },
+            Self::Check(_) | Self::CheckMerge(_) | Self::Verify(_) | Self::Print(_) => {
+                Allowance::UNTIL_STOPPED
+            }
         }
     }
 
     fn run(self, context: &Context) -> Result<Outcome> {
         match self {
             Self::Batch(config) => batch::run(context, *config),
+            Self::Stream(config) => stream::run(context, *config),
+            Self::Merge(config) => merge::run(context, &config),
             Self::Check(config) => check::run(context, *config),
+            Self::CheckMerge(config) => check::run_merge(context, &config),
             Self::Verify(target) => verify::run(context, &target),
             Self::Print(text) => {
                 context.log.document(text)?;
@@ -120,11 +142,12 @@ fn words(mut parser: Parser) -> Result<Words> {
         .collect();
     match values.as_slice() {
         ["batch"] => Ok(Words::Batch),
+        ["stream"] => Ok(Words::Stream),
         ["check", "batch"] => Ok(Words::Check(Mode::Batch)),
         ["check", "stream"] => Ok(Words::Check(Mode::Stream)),
+        ["check", "merge"] => Ok(Words::Check(Mode::Merge)),
+        ["merge"] => Ok(Words::Merge),
         ["verify", uri] => Ok(Words::Verify((*uri).to_owned())),
-        ["stream"] => Err(not_built("stream")),
-        ["merge"] | ["check", "merge"] => Err(not_built("merge")),
         [] => Err(usage("no command".to_owned())),
         ["verify"] => Err(usage("verify without a URI".to_owned())),
         ["check"] => Err(usage("check without a mode".to_owned())),
@@ -136,18 +159,8 @@ fn usage(found: String) -> Error {
     Error::new(
         Kind::Usage,
         "reading the command line",
-        "batch, check batch, check stream, verify URI, --help or --version",
+        "batch, stream, merge, check batch|stream|merge, verify URI, --help or --version",
         found,
         "the environment decides the rest: see `windrow --help`",
-    )
-}
-
-fn not_built(command: &str) -> Error {
-    Error::new(
-        Kind::Usage,
-        "reading the command line",
-        "a command of this version",
-        format!("{command}, which is not built yet"),
-        "see `windrow --help`",
     )
 }

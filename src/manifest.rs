@@ -2,6 +2,10 @@
 //!
 //! `docs/artifacts.md` is their description for readers. Nothing here does I/O, or knows where a document goes.
 
+mod coverage;
+
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -12,6 +16,7 @@ use crate::store::destination::OpenUpload;
 use crate::task::Task;
 
 pub use crate::value::timestamp::utc;
+pub use coverage::{COVERAGE, CoverageLine, GapLine, Parts, Stream, Windows};
 
 /// The claim.
 pub const STARTED: &str = "started.json";
@@ -23,6 +28,8 @@ pub const INTERRUPTED: &str = "interrupted.json";
 pub const FAILURE: &str = "failure.json";
 /// The list of inputs.
 pub const INPUTS: &str = "inputs.ndjson.gz";
+/// What a shard has in place of a rollup.
+pub const PARTIAL: &str = "partial.ndjson.gz";
 /// The list of rejected records.
 pub const REJECTED: &str = "rejected.ndjson";
 
@@ -112,14 +119,14 @@ pub struct Manifest {
     pub task: Option<Task>,
     /// What was read.
     pub inputs: Inputs,
-    /// null: this version runs no shards.
-    pub shard: (),
+    /// Which part of the input it is the result of; null where that is all of it.
+    pub shard: Option<Shard>,
     /// Where every record went.
     pub records: Records,
     /// What was written, in the order of its completion.
     pub artifacts: Vec<Receipt>,
-    /// null: this version runs no streams.
-    pub stream: (),
+    /// What a stream, or the replay of its capture, came to; null for other runs.
+    pub stream: Option<Stream>,
     /// Requests of the run.
     pub s3: Requests,
     /// Most memory at one time.
@@ -128,14 +135,37 @@ pub struct Manifest {
     pub cpu_seconds: f64,
 }
 
-/// What a run read, in totals; `inputs.ndjson.gz` has a line each.
+/// A part of the ordered inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// From 0.
+    pub i: u32,
+    /// How many there are.
+    pub n: u32,
+    /// Where it began.
+    pub began: Bound,
+    /// Where it ended, which is where the next one began.
+    pub ended: Bound,
+}
+
+/// A place in the ordered inputs of all shards. The end of one input is the start of the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bound {
+    /// Number of the input, from 0.
+    pub input: u64,
+    /// Bytes into it; of a range, numbers.
+    pub offset: u64,
+}
+
+/// What a run read, in totals; `inputs.ndjson.gz` has a line each. Of a shard, that is its part.
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inputs {
     /// Number of inputs.
     pub count: u64,
     /// Their stored size.
     pub bytes: u64,
-    /// Digest of the whole listing.
+    /// Digest of the whole listing, also of a shard.
     pub listing_sha256: Digest,
 }
 
@@ -204,10 +234,10 @@ pub struct Failure {
     pub config: Map<String, Value>,
     /// What had been read by then, as far as counted.
     pub records: Records,
-    /// Empty: gaps are a stream's.
-    pub gaps: [(); 0],
-    /// Empty: acknowledged parts of a capture are a stream's.
-    pub parts: [(); 0],
+    /// The latest gaps of a stream that are known, at most [`FAILURE_GAPS`](crate::limits::FAILURE_GAPS).
+    pub gaps: Vec<GapLine>,
+    /// The parts of a stream's capture that the store acknowledged.
+    pub parts: Vec<Receipt>,
     /// Uploads that could not be aborted.
     pub open_uploads: Vec<OpenUpload>,
 }
@@ -230,7 +260,7 @@ pub struct Reported {
 }
 
 /// A line of `inputs.ndjson.gz`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputLine {
     /// The object.
     pub uri: String,
@@ -241,7 +271,7 @@ pub struct InputLine {
     /// Its stored size; null where it has none.
     pub bytes: Option<u64>,
     /// `none` or `gzip`, as its first bytes say.
-    pub compression: &'static str,
+    pub compression: Cow<'static, str>,
     /// Records read.
     pub records: u64,
     /// How far.
@@ -249,7 +279,7 @@ pub struct InputLine {
 }
 
 /// How far an input was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReadTo {
     /// To its end.
@@ -335,6 +365,15 @@ impl Manifest {
             let named = artifacts.iter().find(|artifact| artifact.name == name);
             named.map_or(0, |artifact| artifact.rows)
         };
+        let names_coverage = artifacts.iter().any(|artifact| artifact.name == COVERAGE);
+        let stream = self.stream.unwrap_or_default();
+        let covered = [
+            stream.connections,
+            stream.gaps,
+            stream.jumps,
+            stream.windows.closed,
+            stream.parts.count,
+        ];
         // There are few of them.
         let is_before = |place: usize, name: &str| {
             let mut before = artifacts.iter().take(place);
@@ -356,8 +395,32 @@ impl Manifest {
                 "a batch commits only when it is finished",
             ),
             (
-                self.identity.mode != Mode::Batch || records.late == 0 && records.duplicate == 0,
-                "a batch knows neither late nor duplicate records",
+                self.stream.is_some() || records.late == 0 && records.duplicate == 0,
+                "only windows know late and duplicate records",
+            ),
+            (
+                self.identity.mode != Mode::Stream || self.stream.is_some(),
+                "a stream says what it came to",
+            ),
+            (
+                self.stream.is_some() == names_coverage,
+                "coverage of a stream, and of nothing else",
+            ),
+            (
+                rows_of(COVERAGE) == covered.iter().sum::<u64>(),
+                "a line for each window, connection, gap, jump and part",
+            ),
+            (
+                stream.late == records.late && stream.windows.partial <= stream.windows.closed,
+                "the totals of a stream",
+            ),
+            (
+                self.shard.is_some() == artifacts.iter().any(|one| one.name == PARTIAL),
+                "a partial result of a shard, and of nothing else",
+            ),
+            (
+                self.shard.is_none_or(|shard| shard.i < shard.n),
+                "a shard of as many as there are",
             ),
             (
                 self.query_sha256 == sha256(self.query.as_bytes()),
@@ -402,6 +465,22 @@ impl Records {
             .into_iter()
             .try_fold(0_u64, u64::checked_add)
             .is_some_and(|sum| sum == self.read)
+    }
+}
+
+impl Records {
+    /// Adds those of another part of the input.
+    pub fn add(&mut self, other: &Self) {
+        for (sum, more) in [
+            (&mut self.read, other.read),
+            (&mut self.used, other.used),
+            (&mut self.filtered, other.filtered),
+            (&mut self.rejected, other.rejected),
+            (&mut self.late, other.late),
+            (&mut self.duplicate, other.duplicate),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
     }
 }
 
@@ -459,7 +538,7 @@ mod tests {
                 bytes: 5,
                 listing_sha256: sha256(b""),
             },
-            shard: (),
+            shard: None,
             records: Records {
                 read: 6,
                 used: 3,
@@ -472,7 +551,7 @@ mod tests {
                 receipt(INPUTS, 1),
                 receipt(REJECTED, 1),
             ],
-            stream: (),
+            stream: None,
             s3: Requests::default(),
             peak_memory_bytes: 7,
             cpu_seconds: 0.5,
@@ -512,13 +591,47 @@ mod tests {
     #[test]
     fn what_contradicts_itself_is_not_sent() {
         type Break = fn(&mut Manifest);
-        let breaks: [(&str, Break); 11] = [
+        let breaks: [(&str, Break); 18] = [
+            ("a shard without its part", |one| {
+                let nowhere = Bound {
+                    input: 0,
+                    offset: 0,
+                };
+                one.shard = Some(Shard {
+                    i: 0,
+                    n: 1,
+                    began: nowhere,
+                    ended: nowhere,
+                });
+            }),
+            ("a part of no shard", |one| {
+                one.artifacts.push(receipt(PARTIAL, 0))
+            }),
             ("format", |one| one.identity.format = 2),
             ("one lost", |one| one.records.read = 7),
             ("one twice", |one| one.records.used = 4),
             ("wraps around", |one| one.records.used = u64::MAX),
             ("stopped", |one| one.ended_by = EndedBy::Sigterm),
             ("late", |one| (one.records.late, one.records.used) = (1, 2)),
+            ("duplicate", |one| {
+                (one.records.duplicate, one.records.used) = (1, 2)
+            }),
+            ("a stream without its totals", |one| {
+                one.identity.mode = Mode::Stream
+            }),
+            ("totals without coverage", |one| {
+                one.stream = Some(Stream::default())
+            }),
+            ("coverage of no stream", |one| {
+                one.artifacts.push(receipt(COVERAGE, 0))
+            }),
+            ("a gap without a line", |one| {
+                one.artifacts.push(receipt(COVERAGE, 0));
+                one.stream = Some(Stream {
+                    gaps: 1,
+                    ..Stream::default()
+                });
+            }),
             ("another query", |one| one.query.push(' ')),
             ("listed twice", |one| {
                 one.artifacts.push(receipt("rollup.csv", 0))
@@ -536,6 +649,32 @@ mod tests {
             let error = broken.to_bytes().unwrap_err();
             assert_eq!(error.kind(), Kind::Defect, "{name}");
         }
+    }
+
+    #[test]
+    fn a_stream_says_what_it_lacks() {
+        let mut stream = manifest();
+        stream.identity.mode = Mode::Stream;
+        stream.ended_by = EndedBy::Sigterm;
+        (stream.records.late, stream.records.used) = (1, 2);
+        let windows = Windows {
+            closed: 3,
+            partial: 2,
+        };
+        stream.stream = Some(Stream {
+            connections: 1,
+            gaps: 2,
+            windows,
+            late: 1,
+            ..Stream::default()
+        });
+        stream.artifacts.push(receipt(COVERAGE, 6));
+        assert_eq!(stream.broken_rule(), None);
+        assert_eq!(stream.name(), INTERRUPTED);
+        let text = String::from_utf8(stream.to_bytes().unwrap()).unwrap();
+        let text = text.replace(char::is_whitespace, "");
+        let want = r#""stream":{"connections":1,"gaps":2,"jumps":0,"windows":{"closed":3,"partial":2},"late":1,"unchecked":0,"parts":{"count":0,"bytes":0}}"#;
+        assert!(text.contains(want), "{text}");
     }
 
     #[test]
@@ -560,7 +699,7 @@ mod tests {
             version_id: None,
             etag: None,
             bytes: Some(1),
-            compression: "none",
+            compression: "none".into(),
             records: 3,
             read,
         };

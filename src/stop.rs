@@ -173,8 +173,8 @@ impl Stop {
     /// The time that a result must have before it is sent (SPEC 7, rule 6).
     #[must_use]
     pub fn result_time(&self) -> Duration {
-        match self.0.drain < RESULT_TIME {
-            true => RESULT_TIME_SHORT_DRAIN,
+        match self.0.drain < 2 * RESULT_TIME {
+            true => RESULT_TIME_SHORT_DRAIN.min(self.0.drain / 2),
             false => RESULT_TIME,
         }
     }
@@ -330,18 +330,25 @@ mod tests {
 
     #[test]
     fn what_comes_before_the_result_leaves_time_for_it() {
-        for (drain_s, left_s) in [(20, 15), (5, 0), (3, 2), (1, 0)] {
+        for (drain_s, left_s) in [
+            (20, 15.0),
+            (10, 5.0),
+            (9, 8.0),
+            (5, 4.0),
+            (3, 2.0),
+            (1, 0.5),
+        ] {
             let (clock, whole) = stop_at(100, drain_s);
             let before = whole.before_result();
-            let seconds = Duration::from_secs;
+            let (seconds, left) = (Duration::from_secs, Duration::from_secs_f64(left_s));
             assert_eq!(before.remaining(), seconds(100));
-            assert_eq!(before.remaining_with_drain(), seconds(100 + left_s));
+            assert_eq!(before.remaining_with_drain(), seconds(100) + left);
             clock.elapsed_ms.store(100_000, SeqCst);
             assert_eq!(before.cause(), Some(Cause::Deadline));
-            assert_eq!(before.remaining(), seconds(left_s), "{drain_s}");
-            assert_eq!(before.part().remaining(), seconds(left_s), "{drain_s}");
+            assert_eq!(before.remaining(), left, "{drain_s}");
+            assert_eq!(before.part().remaining(), left, "{drain_s}");
             let cleaning = whole.before_failure().remaining();
-            assert_eq!(cleaning, seconds(drain_s + left_s) / 2, "{drain_s}");
+            assert_eq!(cleaning, (seconds(drain_s) + left) / 2, "{drain_s}");
             assert_eq!(whole.remaining(), seconds(drain_s));
         }
     }

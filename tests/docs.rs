@@ -34,6 +34,31 @@ fn binance() {
 }
 
 #[test]
+fn streaming() {
+    page("docs/streaming.md");
+}
+
+/// The recipe for a live feed, as far as it goes without one: `check` is content with it.
+#[test]
+fn the_recipe_for_a_feed_is_a_whole_configuration() {
+    let text = fs::read_to_string(package("docs/streaming.md")).expect("the page");
+    let blocks = blocks(&text);
+    let recipe = blocks.iter().find(|block| block.info == "sh live.sh");
+    let recipe = recipe.expect("the recipe");
+    let script = format!(
+        "windrow() {{ if [ \"$1\" = stream ]; then command windrow check stream; fi; }}\n{}",
+        recipe.text
+    );
+    let label = format!("docs/streaming.md:{}", recipe.line);
+    shell(&script, None, &package("."), &label);
+}
+
+#[test]
+fn merge() {
+    page("docs/merge.md");
+}
+
+#[test]
 fn readme_has_every_exit_code() {
     let text = fs::read_to_string(package("README.md")).expect("the page");
     let listed: Vec<u8> = text
@@ -125,7 +150,12 @@ fn page(name: &str) {
             .map(|next| next.text.as_str());
         let label = format!("{name}:{}", block.line);
         match block.info.split_once(' ') {
-            Some((_, file)) => fs::write(place.join(file), &block.text).expect("a file"),
+            Some((_, file)) => {
+                let path = place.join(file);
+                let above = path.parent().expect("a directory");
+                fs::create_dir_all(above).expect("its directory");
+                fs::write(path, &block.text).expect("a file");
+            }
             None if block.info == "sql" => query(&block.text, want, &place, number, &label),
             None if block.info == "sh" => shell(&block.text, want, &place, &label),
             None => assert_eq!(block.info, "text", "{label}: a block that no test reads"),

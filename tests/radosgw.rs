@@ -20,7 +20,7 @@ use windrow::http::Client as HttpClient;
 use windrow::http::tls::Trust;
 use windrow::random::{Nonce, SystemRandomness};
 use windrow::s3::{Access, Client, Credentials, Endpoint, Settings, Side, World};
-use windrow::source;
+use windrow::source::{self, Span};
 use windrow::stop::Stop;
 use windrow::store::inputs::Inputs;
 use windrow::store::object::ObjectStore;
@@ -205,7 +205,7 @@ fn f046_objects_in_parts() {
     let budget = Arc::new(Budget::new(1 << 20));
     let inputs = Inputs::list(named, &budget, &stop).unwrap();
     let mut ahead = Vec::new();
-    let outcome = source::with(&inputs, 3, &stop, |source| {
+    let outcome = source::with(&inputs, Span::whole(2), 3, &stop, |source| {
         for number in 0..inputs.len() {
             source.open(number)?.reader.read_to_end(&mut ahead).unwrap();
         }

@@ -1,10 +1,11 @@
-//! `windrow check batch` and `windrow check stream`: print the configuration as a run would use it (SPEC 2). They read
+//! `windrow check batch`, `stream` and `merge`: print the configuration as a run would use it (SPEC 2). They read
 //! nothing that the environment points at, and say what that is.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::config::{Compiled, Config, Text, variables};
+use crate::config::merge::Merge;
+use crate::config::{Compiled, Config, Mode, Text, variables};
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::supervise::{Context, Outcome};
@@ -51,16 +52,35 @@ pub fn run(context: &Context, mut config: Config) -> Result<Outcome> {
     Ok(Outcome::Printed)
 }
 
+/// The same of a merge.
+///
+/// # Errors
+/// 74 where standard output does not take it.
+pub fn run_merge(context: &Context, merge: &Merge) -> Result<Outcome> {
+    context.log.document(printed(&Document {
+        mode: Mode::Merge.word(),
+        version: env!("CARGO_PKG_VERSION"),
+        config: &merge.resolved,
+        not_read: Vec::new(),
+        columns: None,
+        outputs: None,
+    })?)?;
+    Ok(Outcome::Printed)
+}
+
 fn text(config: &Config) -> Result<String> {
-    let document = Document {
+    printed(&Document {
         mode: config.mode().word(),
         version: env!("CARGO_PKG_VERSION"),
         config: &config.resolved,
         not_read: not_read(config),
         columns: config.compiled.as_ref().map(columns),
         outputs: config.compiled.as_ref().map(outputs),
-    };
-    match serde_json::to_string_pretty(&document) {
+    })
+}
+
+fn printed(document: &Document<'_>) -> Result<String> {
+    match serde_json::to_string_pretty(document) {
         Ok(text) => Ok(text + "\n"),
         Err(cause) => Err(Error::defect(
             "printing the configuration",

@@ -1,11 +1,13 @@
 //! The artifacts of a run: the rollup, and rejected.ndjson once there is something in it.
 
+use serde::Serialize;
+
 use crate::artifact::Artifact;
 use crate::config::values::OutputFormat;
 use crate::encode::Encoder;
 use crate::error::{Error, Result};
 use crate::gzip::Compression;
-use crate::manifest::{INPUTS, InputLine, REJECTED, Receipt};
+use crate::manifest::{COVERAGE, CoverageLine, INPUTS, InputLine, PARTIAL, REJECTED, Receipt};
 use crate::query::plan::Output;
 use crate::store::destination::Destination;
 use crate::value::vector::Batch;
@@ -23,6 +25,7 @@ pub(super) struct Outputs {
     encoder: Encoder,
     rollup: Artifact,
     rejected: Option<Artifact>,
+    coverage: Option<Artifact>,
     buffer: Vec<u8>,
 }
 
@@ -34,7 +37,21 @@ impl Outputs {
         destination: &Destination,
     ) -> Result<Self> {
         let name = format!("rollup.{}", format.extension());
-        let mut rollup = Artifact::create(destination, &name, format.compression);
+        Self::named(&name, format, outputs, destination)
+    }
+
+    /// The same for a shard, whose partial result is in the place of the rollup.
+    pub(super) fn of_shard(outputs: &[Output], destination: &Destination) -> Result<Self> {
+        Self::named(PARTIAL, OutputFormat::PARTIAL, outputs, destination)
+    }
+
+    fn named(
+        name: &str,
+        format: OutputFormat,
+        outputs: &[Output],
+        destination: &Destination,
+    ) -> Result<Self> {
+        let mut rollup = Artifact::create(destination, name, format.compression);
         let (encoder, mut buffer) = (encoder(format, outputs), Vec::new());
         encoder.header(&mut buffer);
         rollup.write(&buffer, 0)?;
@@ -43,6 +60,7 @@ impl Outputs {
             encoder,
             rollup,
             rejected: None,
+            coverage: None,
             buffer,
         })
     }
@@ -62,29 +80,74 @@ impl Outputs {
         self.rejected.get_or_insert_with(create).write(line, 1)
     }
 
+    /// There is a coverage.ndjson.gz, with lines or without.
+    pub(super) fn cover(&mut self) {
+        self.coverage = Some(Artifact::create(
+            &self.destination,
+            COVERAGE,
+            Compression::Gzip,
+        ));
+    }
+
+    /// A line of it.
+    pub(super) fn coverage(&mut self, line: &CoverageLine) -> Result<()> {
+        let Some(coverage) = &mut self.coverage else {
+            return Err(Error::defect(COVERAGE, "no windows"));
+        };
+        coverage.write(&json_line(COVERAGE, line)?, 1)
+    }
+
     /// Rows of a grouped query.
     pub(super) fn groups(&mut self, batch: &Batch) -> Result<()> {
         self.buffer.clear();
         self.encoder
             .rows(&batch.columns, batch.rows, &mut self.buffer);
-        self.rollup
-            .write(&self.buffer, u64::try_from(batch.rows).unwrap_or(u64::MAX))
+        self.write(batch.rows)
+    }
+
+    /// Rows of a table of a partial result, which has columns of its own.
+    pub(super) fn table(&mut self, encoder: &Encoder, batch: &Batch) -> Result<()> {
+        self.buffer.clear();
+        encoder.rows(&batch.columns, batch.rows, &mut self.buffer);
+        self.write(batch.rows)
+    }
+
+    fn write(&mut self, rows: usize) -> Result<()> {
+        let rows = u64::try_from(rows).unwrap_or(u64::MAX);
+        self.rollup.write(&self.buffer, rows)
     }
 
     /// Completes the artifacts and writes inputs.ndjson.gz; gives the receipts in that order.
     pub(super) fn finish(self, inputs: impl Iterator<Item = InputLine>) -> Result<Vec<Receipt>> {
+        self.finish_by(|take| {
+            let mut inputs = inputs;
+            inputs.try_for_each(|input| take(&input))
+        })
+    }
+
+    /// The same with the inputs that `show` shows to what it is given.
+    pub(super) fn finish_by(
+        self,
+        show: impl FnOnce(&mut dyn FnMut(&InputLine) -> Result<()>) -> Result<()>,
+    ) -> Result<Vec<Receipt>> {
         let mut receipts = vec![self.rollup.finish()?];
         if let Some(rejected) = self.rejected {
             receipts.push(rejected.finish()?);
         }
-        let mut listed = Artifact::create(&self.destination, INPUTS, Compression::Gzip);
-        for input in inputs {
-            let mut line = serde_json::to_vec(&input)
-                .map_err(|cause| Error::defect("writing inputs.ndjson.gz", cause.to_string()))?;
-            line.push(b'\n');
-            listed.write(&line, 1)?;
+        if let Some(coverage) = self.coverage {
+            receipts.push(coverage.finish()?);
         }
+        let mut listed = Artifact::create(&self.destination, INPUTS, Compression::Gzip);
+        show(&mut |input| listed.write(&json_line(INPUTS, input)?, 1))?;
         receipts.push(listed.finish()?);
         Ok(receipts)
     }
+}
+
+/// A line of `artifact`.
+fn json_line(artifact: &'static str, line: &impl Serialize) -> Result<Vec<u8>> {
+    let mut line =
+        serde_json::to_vec(line).map_err(|cause| Error::defect(artifact, cause.to_string()))?;
+    line.push(b'\n');
+    Ok(line)
 }

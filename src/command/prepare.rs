@@ -2,9 +2,14 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use crate::budget::Budget;
 use crate::command::stores::Stores;
 use crate::commit::{Claim, Terms};
+use crate::config::merge::Merge;
+use crate::config::uri::OutputUri;
+use crate::config::values::RunId;
 use crate::config::{Compiled, Config, Text, problem};
 use crate::error::{Error, Kind, Result};
 use crate::limits;
@@ -89,27 +94,62 @@ pub(super) fn text(text: &Text, stores: &Stores, stop: &Stop) -> Result<String> 
     String::from_utf8(bytes).map_err(|_| unusable("other bytes".to_owned(), advice))
 }
 
+/// Where a run puts its claim, and what that says.
+pub(super) struct Place<'a> {
+    /// OUTPUT
+    pub(super) output: &'a OutputUri,
+    /// Below it: RUN_ID, and a shard's directory.
+    pub(super) prefix: String,
+    /// RUN_ID
+    pub(super) run_id: &'a RunId,
+    /// Every variable resolved and redacted.
+    pub(super) resolved: &'a Map<String, Value>,
+}
+
+impl<'a> From<&'a Config> for Place<'a> {
+    fn from(config: &'a Config) -> Self {
+        Self {
+            output: &config.output,
+            prefix: config.prefix(),
+            run_id: &config.run_id,
+            resolved: &config.resolved,
+        }
+    }
+}
+
+impl<'a> From<&'a Merge> for Place<'a> {
+    fn from(merge: &'a Merge) -> Self {
+        Self {
+            output: &merge.output,
+            prefix: merge.run_id.as_str().to_owned(),
+            run_id: &merge.run_id,
+            resolved: &merge.resolved,
+        }
+    }
+}
+
 /// Takes the RUN_ID, and says so.
 ///
 /// # Errors
 /// Those of [`Claim::take`].
-pub(super) fn claim(
+pub(super) fn claim<'a>(
     context: &Context,
-    config: &Config,
+    place: impl Into<Place<'a>>,
     mode: Mode,
     stores: &Stores,
     ecs: Option<&EcsTask>,
 ) -> Result<Claim> {
+    let place = place.into();
     let nonce = Nonce::draw(context.random.as_ref())?;
     let claim = Claim::take(Terms {
-        store: stores.runs(&config.output, Side::Output)?,
-        prefix: config.run_id.as_str().to_owned(),
+        store: stores.runs(place.output, Side::Output)?,
+        prefix: place.prefix,
         attempts: stores.attempts(),
         started: Started {
-            identity: Identity::new(config.run_id.as_str(), nonce.as_str(), mode),
+            identity: Identity::new(place.run_id.as_str(), nonce.as_str(), mode),
             started_at: manifest::utc(context.clock.wall_us()),
             task_arn: ecs.map(|task| task.arn.clone()),
-            config: config.resolved.clone(),
+            config: place.resolved.clone(),
         },
         nonce,
         stop: context.stop.clone(),

@@ -59,12 +59,7 @@ impl Stores {
                 web: None,
             });
         };
-        for name in proxies {
-            let text = format!("{name} is set and not used: windrow connects directly");
-            context
-                .log
-                .event(&Event::warning(text).with("variable", *name));
-        }
+        warn_of_proxies(context, proxies);
         let trust = Trust::load(ca_bundle.as_deref())?;
         let transport: Arc<dyn Transport> = Arc::new(Http::new(context.clock.clone(), trust));
         Ok(Self {
@@ -258,6 +253,15 @@ fn endpoint(aws: &Aws, region: &str) -> Endpoint {
         None => Endpoint::Aws {
             region: region.to_owned(),
         },
+    }
+}
+
+/// Tells of proxy variables that are set.
+pub(super) fn warn_of_proxies(context: &Context, names: &[&'static str]) {
+    for name in names {
+        let text = format!("{name} is set and not used: windrow connects directly");
+        let event = Event::warning(text).with("variable", *name);
+        context.log.event(&event);
     }
 }
 

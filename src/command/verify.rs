@@ -1,9 +1,9 @@
 //! `windrow verify URI`: re-reads every artifact that a run's document names, and compares size and SHA-256 (SPEC 2).
 //!
-//! It believes the document and nothing else: what lies beside the artifacts is not looked at, and what a result means is
+//! It believes the document, and the coverage.ndjson.gz that this names, and nothing else: what lies beside the artifacts is not looked at, and what a result means is
 //! not recomputed.
 
-use std::io::Read;
+use std::io::{self, BufRead, BufReader, Read};
 
 use serde::Deserialize;
 
@@ -13,8 +13,11 @@ use crate::config::uri::OutputUri;
 use crate::config::{S3, problem};
 use crate::digest::Sha256;
 use crate::error::{Error, Kind, Result, shown};
+use crate::gzip;
 use crate::limits::MANIFEST_BYTES;
-use crate::manifest::{FAILURE, FORMAT, INTERRUPTED, MANIFEST, Mode, Receipt};
+use crate::manifest::{
+    COVERAGE, CoverageLine, FAILURE, FORMAT, INTERRUPTED, MANIFEST, Mode, Receipt,
+};
 use crate::s3::Side;
 use crate::stop::Stop;
 use crate::store::{Pattern, Store, lifted};
@@ -65,8 +68,11 @@ impl Verified {
 #[derive(Debug, Deserialize)]
 struct Document {
     format: u32,
-    mode: Mode,
+    #[serde(rename = "mode")]
+    _mode: Mode,
     artifacts: Option<Vec<Receipt>>,
+    /// Parts of the capture of a stream that failed.
+    parts: Option<Vec<Receipt>>,
 }
 
 /// What is to be verified.
@@ -157,7 +163,7 @@ pub fn verify(
         bytes: 0,
         differences: Vec::new(),
     };
-    for artifact in document.artifacts.iter().flatten() {
+    let mut check = |artifact: &Receipt| {
         match compare(store, artifact, stop) {
             Ok(()) => {
                 verified.artifacts = verified.artifacts.saturating_add(1);
@@ -167,8 +173,43 @@ pub fn verify(
             Err(error) => return Err(error),
         }
         checked(&store.uri(&artifact.name));
+        Ok(())
+    };
+    let artifacts = document.artifacts.unwrap_or_default();
+    for artifact in artifacts.iter().chain(document.parts.iter().flatten()) {
+        check(artifact)?;
+    }
+    if artifacts.iter().any(|artifact| artifact.name == COVERAGE) {
+        for part in parts(store, stop)? {
+            check(&part)?;
+        }
     }
     Ok(verified)
+}
+
+/// The parts of a stream's capture, which coverage.ndjson.gz names. What is no such list is told of by its comparison.
+fn parts(store: &dyn Store, stop: &Stop) -> Result<Vec<Receipt>> {
+    let uri = store.uri(COVERAGE);
+    let Some(opened) = store.open(COVERAGE, None, stop)? else {
+        return Ok(Vec::new());
+    };
+    let lift = |cause: io::Error| match gzip::damage(&cause) {
+        Some(_) => None,
+        None => Some(lifted(cause, &uri)),
+    };
+    let mut parts = Vec::new();
+    let read = gzip::content(opened.reader).and_then(|(content, _)| {
+        for line in BufReader::new(content).lines() {
+            if let Ok(CoverageLine::Part(part)) = serde_json::from_str(&line?) {
+                parts.push(part);
+            }
+        }
+        Ok(())
+    });
+    match read.map_err(lift) {
+        Ok(()) | Err(None) => Ok(parts),
+        Err(Some(error)) => Err(error),
+    }
 }
 
 /// The run's directory or prefix, and its document's name where the URI gives it.
@@ -234,14 +275,7 @@ fn parse(bytes: &[u8], name: &str, uri: &str) -> Result<Document> {
     if document.artifacts.is_none() && name != FAILURE {
         return Err(malformed("a list of artifacts", "none".to_owned()));
     }
-    match document.mode {
-        Mode::Batch => Ok(document),
-        // A stream's parts are named in coverage.ndjson.gz: to pass over them would be to claim too much.
-        Mode::Stream | Mode::Merge => {
-            let found = format!("{:?}", document.mode).to_lowercase();
-            Err(malformed("a batch, which this version verifies", found))
-        }
-    }
+    Ok(document)
 }
 
 /// Re-reads one artifact. A difference is an error of kind `Data`.
@@ -264,7 +298,7 @@ fn compare(store: &dyn Store, artifact: &Receipt, stop: &Stop) -> Result<()> {
         match opened.reader.read(&mut buffer) {
             Ok(0) => break,
             Ok(bytes) => hash.update(buffer.get(..bytes).unwrap_or_default()),
-            Err(cause) if cause.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
             Err(cause) => return Err(lifted(cause, &uri)),
         }
     }
@@ -358,6 +392,11 @@ mod tests {
     #[test]
     fn which_document() {
         let (one, none) = (document(&[artifact("a", b"a")]), document(&[]));
+        let part =
+            |name| artifact(name, &name.as_bytes()[1..]).replacen('{', r#"{"kind":"part","#, 1);
+        let gap =
+            r#"{"kind":"gap","cause":"disconnect","feed":0,"connection":0,"from":"","to":null}"#;
+        let coverage = format!("{}\n{gap}\n{}\n", part("p1"), part("p2"));
         for (name, files, at, want) in [
             (
                 "finished",
@@ -421,10 +460,42 @@ mod tests {
                 Err(Kind::Data),
             ),
             (
-                "a stream",
-                vec![("r/manifest.json", r#"{"format":1,"mode":"stream"}"#)],
+                "another program's",
+                vec![(
+                    "r/manifest.json",
+                    r#"{"format":1,"mode":"x","artifacts":[]}"#,
+                )],
                 "r",
                 Err(Kind::Data),
+            ),
+            (
+                "a stream's parts",
+                vec![
+                    (
+                        "r/manifest.json",
+                        &*document(&[artifact(COVERAGE, coverage.as_bytes())]),
+                    ),
+                    (&format!("r/{COVERAGE}"), &coverage),
+                    ("r/p1", "1"),
+                    ("r/p2", "x"),
+                ],
+                "r",
+                Ok((2, vec!["p2".to_owned()])),
+            ),
+            (
+                "parts of a stream that failed",
+                vec![
+                    (
+                        "r/failure.json",
+                        &*format!(
+                            r#"{{"format":1,"mode":"stream","parts":[{}]}}"#,
+                            artifact("p1", b"1")
+                        ),
+                    ),
+                    ("r/p1", "2"),
+                ],
+                "r",
+                Ok((0, vec!["p1".to_owned()])),
             ),
             (
                 "a way out",

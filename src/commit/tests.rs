@@ -36,7 +36,7 @@ fn terms(store: Arc<dyn Store>, run_id: &str) -> Terms {
     }
 }
 
-fn manifest(claim: &Claim, artifacts: Vec<manifest::Receipt>) -> Manifest {
+fn manifest(claim: &Claim, artifacts: Vec<Receipt>) -> Manifest {
     Manifest {
         identity: claim.started.identity.clone(),
         ended_by: EndedBy::Finished,
@@ -51,7 +51,7 @@ fn manifest(claim: &Claim, artifacts: Vec<manifest::Receipt>) -> Manifest {
             bytes: 10,
             listing_sha256: sha256(b""),
         },
-        shard: (),
+        shard: None,
         records: Records {
             read: 3,
             used: 2,
@@ -59,7 +59,7 @@ fn manifest(claim: &Claim, artifacts: Vec<manifest::Receipt>) -> Manifest {
             ..Records::default()
         },
         artifacts,
-        stream: (),
+        stream: None,
         s3: Requests::default(),
         peak_memory_bytes: 0,
         cpu_seconds: 0.0,
@@ -77,6 +77,7 @@ fn run(terms: Terms) -> Result<Committed> {
             Unfinished {
                 phase: "work",
                 records,
+                ..Unfinished::default()
             },
         );
     }
@@ -179,6 +180,7 @@ fn run_on(fake: &Arc<Fake>) -> (Result<Committed>, CommitState) {
                 Unfinished {
                     phase: "work",
                     records,
+                    ..Unfinished::default()
                 },
             );
         }
@@ -596,7 +598,8 @@ fn f116_the_supervisor_leaves() {
             &error,
             Unfinished {
                 phase: "work",
-                records
+                records,
+                ..Unfinished::default()
             }
         ),
         None
@@ -620,14 +623,17 @@ fn f116_the_supervisor_leaves() {
 }
 
 #[test]
-fn a_result_needs_five_seconds_or_one_where_the_drain_is_shorter() {
+fn a_result_needs_five_seconds_or_one_where_the_drain_is_short() {
     for (drain_s, remaining_ms, want) in [
         (20, 5_000, None),
         (20, 4_999, Some(Kind::Interrupted)),
-        (5, 4_999, Some(Kind::Interrupted)),
-        (4, 4_000, None),
-        (4, 1_000, None),
-        (4, 999, Some(Kind::Interrupted)),
+        (10, 5_000, None),
+        (10, 4_999, Some(Kind::Interrupted)),
+        (9, 1_000, None),
+        (9, 999, Some(Kind::Interrupted)),
+        (2, 1_000, None),
+        (1, 500, None),
+        (1, 499, Some(Kind::Interrupted)),
     ] {
         let fake = Arc::new(Fake::default());
         let mut terms = terms(fake.clone(), RUN);

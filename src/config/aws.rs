@@ -7,10 +7,15 @@ use std::path::PathBuf;
 use super::problem::{Fault, Problem};
 use super::raw::Raw;
 use super::redact::{self, Secret};
+use super::shard::INDEXES;
 
 /// Everything of others that is read from the environment.
 pub(super) fn settings() -> impl Iterator<Item = &'static str> {
-    SUPPORTED.into_iter().chain(UNSUPPORTED).chain(PROXIES)
+    SUPPORTED
+        .into_iter()
+        .chain(UNSUPPORTED)
+        .chain(PROXIES)
+        .chain(INDEXES)
 }
 
 const SUPPORTED: [&str; 15] = [
@@ -355,7 +360,7 @@ pub(super) fn parse_url(text: &str) -> Option<Url<'_>> {
         ("https", rest) => (false, rest),
         _ => return None,
     };
-    if !is_uri_text(rest) || rest.contains(['@', '#']) {
+    if !is_uri_text(rest) || rest.contains('#') {
         return None;
     }
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));

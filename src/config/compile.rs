@@ -1,5 +1,7 @@
 //! COLUMNS and QUERY to columns and plan, with the variable's name on every problem. Pure.
 
+use serde_json::{Map, Value};
+
 use super::problem::Problem;
 use super::variables as known;
 use super::{Compiled, Input, Windowing};
@@ -42,6 +44,31 @@ pub(super) fn compile(
         }),
         Err(problem) => Err(vec![query.problem(problem)]),
     }
+}
+
+/// Columns and plan of a shard, whose manifest has `config`.
+///
+/// # Errors
+/// Every problem, which the shard itself would have had.
+pub fn compile_shard(config: &Map<String, Value>, query: &str) -> Result<Compiled, Vec<Problem>> {
+    let text = |variable: &known::Variable| config.get(variable.name).and_then(Value::as_str);
+    let query = Written {
+        variable: known::QUERY.name,
+        text: query,
+    };
+    let columns = match text(&known::INPUT_FORMAT) {
+        // A range.
+        None => range_columns(),
+        format => {
+            let families = families(format, text(&known::CSV_HEADER), false);
+            let written = Written {
+                variable: known::COLUMNS.name,
+                text: text(&known::COLUMNS).unwrap_or_default(),
+            };
+            declared(families, written)?
+        }
+    };
+    compile(columns, query, None)
 }
 
 /// Which of `columns` EVENT_TIME and SEQUENCE name; `None` where these are not known yet, and only the texts are checked.

@@ -136,19 +136,18 @@ impl<'a> Given<'a> {
     /// What to say of a variable that is set for nothing.
     fn no_use(&self, variable: &Variable) -> Fault {
         let found = "a value";
-        match (variable.need(self.mode), variable.only_in()) {
-            (Some(need), _) => {
-                let expected = "it to be absent for this INPUT, INPUT_FORMAT and OUTPUT";
-                Fault::new(expected, found, need)
-            }
-            (None, other) => {
-                let expected = format!("it to be absent in {}", self.mode.word());
-                let advice = other.map_or(String::new(), |mode| {
-                    format!("only `windrow {}` has a use for it", mode.word())
-                });
-                Fault::new(expected, found, advice)
-            }
+        if let Some(need) = variable.need(self.mode) {
+            let expected = "it to be absent for this INPUT, INPUT_FORMAT, OUTPUT and SHARD";
+            return Fault::new(expected, found, need);
         }
+        let expected = format!("it to be absent in {}", self.mode.word());
+        let others = variable.modes();
+        let others: Vec<_> = others
+            .map(|mode| format!("`windrow {}`", mode.word()))
+            .collect();
+        let verb = if others.len() == 1 { "has" } else { "have" };
+        let advice = format!("only {} {verb} a use for it", others.join(" and "));
+        Fault::new(expected, found, advice)
     }
 
     /// Its value as `parse` reads it; `None` where it is absent or a problem.

@@ -146,6 +146,9 @@ mod tests {
             ("https://host/a b", None),
             ("https://host/a", Some("https://host/a")),
             ("https://host", Some("https://host")),
+            // RFC 3986 has `@` in paths, and streams of an exchange are named so: it is no user there.
+            ("https://host/a@b", Some("https://host/a@b")),
+            ("https://me@host/a@b", None),
             (
                 "https://host:8443/a//b/../*?X-Sig=CANARY&n=1&CANARY",
                 Some("https://host:8443/a//b/../*?X-Sig=«redacted»&n=«redacted»&«redacted»"),

@@ -9,11 +9,13 @@ mod compile;
 pub mod feeds;
 mod given;
 pub mod https;
+pub mod merge;
 pub mod problem;
 pub mod raw;
 mod read;
 pub mod redact;
 pub mod s3;
+pub mod shard;
 #[cfg(test)]
 mod tests;
 pub mod uri;
@@ -36,10 +38,12 @@ use https::Https;
 use problem::Problem;
 use raw::Raw;
 use s3::{InputAccess, OutputSse};
+use shard::Shard;
 use uri::{InputUri, NumberRange, OutputUri, TextUri};
 use values::{OnBadRecord, OutputFormat, RunId};
 use variables as known;
 
+pub use compile::compile_shard;
 pub use variables::Mode;
 
 /// What `windrow batch` or `windrow stream` does.
@@ -51,6 +55,8 @@ pub struct Config {
     pub query: Text,
     /// How records are cut into windows: always in a stream, and in a capture with EVENT_TIME.
     pub windowing: Option<Windowing>,
+    /// Which part of the input is read; absent: all of it.
+    pub shard: Option<Shard>,
     /// Where the run's own directory or prefix is made.
     pub output: OutputUri,
     /// How buckets are reached, where any `s3://` is used.
@@ -59,7 +65,7 @@ pub struct Config {
     pub https: Option<Https>,
     /// ECS_CONTAINER_METADATA_URI_V4, where it is set and a URI.
     pub metadata_uri: Option<String>,
-    /// How the rollup is written.
+    /// How the rollup is written; of a shard, [`OutputFormat::PARTIAL`].
     pub output_format: OutputFormat,
     /// The run's name.
     pub run_id: RunId,
@@ -191,6 +197,14 @@ impl Config {
             variable: self.query.variable(&known::QUERY, &known::QUERY_URI),
             text: query,
         };
+        let compiled = self.compile_any(columns, query)?;
+        match (self.shard, read::shard_of_limit(&compiled.plan)) {
+            (Some(_), Some(fault)) => Err(vec![fault.of(query.variable)]),
+            _ => Ok(compiled),
+        }
+    }
+
+    fn compile_any(&self, columns: &str, query: Written<'_>) -> Result<Compiled, Vec<Problem>> {
         let windowing = self.windowing.as_ref();
         let family = family(&self.input, windowing);
         let (Some(from), Some(family)) = (self.input.columns(), family) else {
@@ -206,6 +220,16 @@ impl Config {
             Some(windowing) => terms(windowing, Some(&columns))?,
         };
         compile(columns, query, terms.as_ref())
+    }
+
+    /// What the names of all that the run writes start with, below OUTPUT: RUN_ID, and a shard's directory.
+    #[must_use]
+    pub fn prefix(&self) -> String {
+        let run = self.run_id.as_str();
+        self.shard.map_or_else(
+            || run.to_owned(),
+            |shard| format!("{run}/{}", shard.directory()),
+        )
     }
 
     /// Settles how many workers there are, for what is written down about the run.

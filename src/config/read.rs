@@ -15,6 +15,7 @@ use super::problem::{Fault, Problem};
 use super::raw::Raw;
 use super::redact::REDACTED;
 use super::s3::{InputAccess, OutputSse};
+use super::shard;
 use super::uri::{InputUri, InputUris, OutputUri, TextUri};
 use super::values::{self, OnBadRecord, OutputFormat, RunId};
 use super::variables::{self as known, Mode};
@@ -22,6 +23,7 @@ use super::{Compiled, Config, Input, S3, Text, Windowing};
 use crate::decode::{Format, Header};
 use crate::query;
 use crate::query::columns::{Family, parse_path};
+use crate::query::plan::{Plan, Shape};
 use crate::value::column::Path;
 
 /// Reads all that `given` holds; `None` where a problem says why.
@@ -29,6 +31,8 @@ pub(super) fn read(given: &mut Given<'_>, raw: &Raw, mode: Mode) -> Option<Confi
     let (uris, feeds) = match mode {
         Mode::Batch => (given.parsed(&known::INPUT, InputUris::parse), None),
         Mode::Stream => (None, given.parsed(&known::INPUT, feeds::uris)),
+        // Has a configuration of its own.
+        Mode::Merge => (None, None),
     };
     let uses = Uses::of(given, mode, uris.as_ref());
     for variable in known::ALL {
@@ -53,12 +57,16 @@ pub(super) fn read(given: &mut Given<'_>, raw: &Raw, mode: Mode) -> Option<Confi
     });
     let format = match mode {
         Mode::Batch => uses.format.and_then(|word| input_format(given, word)),
-        Mode::Stream => None,
+        Mode::Stream | Mode::Merge => None,
     };
     let columns = text(given, &known::COLUMNS, &known::COLUMNS_URI);
     let query = text(given, &known::QUERY, &known::QUERY_URI);
     let output = given.parsed(&known::OUTPUT, OutputUri::parse);
-    let output_format = given.word(&known::OUTPUT_FORMAT).map(OutputFormat::of);
+    let shard = shard::read(given, raw);
+    let output_format = match shard {
+        Some(Some(_)) => Some(OutputFormat::PARTIAL),
+        Some(None) | None => given.word(&known::OUTPUT_FORMAT).map(OutputFormat::of),
+    };
     let run_id = given.parsed(&known::RUN_ID, RunId::parse);
     let deadline = given.number(&known::MAX_RUNTIME_SECONDS);
     let windowing = windowing(given, uses);
@@ -85,6 +93,9 @@ pub(super) fn read(given: &mut Given<'_>, raw: &Raw, mode: Mode) -> Option<Confi
     {
         refuse_two_captures(given, uris);
     }
+    if mode == Mode::Batch && windowing.is_some() && given.is_set(&known::SHARD) {
+        given.refuse(&known::SHARD, shard_of_windows());
+    }
     let families = uses.families(given);
     let compiled = compile_inline(
         given,
@@ -93,14 +104,21 @@ pub(super) fn read(given: &mut Given<'_>, raw: &Raw, mode: Mode) -> Option<Confi
         columns.as_ref(),
         query.as_ref(),
     );
+    if let (Some(Some(_)), Some(compiled)) = (shard, &compiled)
+        && let Some(fault) = shard_of_limit(&compiled.plan)
+    {
+        given.refuse(&known::QUERY, fault);
+    }
     let input = match mode {
         Mode::Batch => objects(uris, format, columns),
         Mode::Stream => feeds::read(given, raw, feeds, columns, headers).map(Input::Feeds),
+        Mode::Merge => None,
     };
     let mut config = Config {
         input: input?,
         query: query?,
         windowing,
+        shard: shard?,
         output: output?,
         s3,
         https: match https {
@@ -122,7 +140,26 @@ pub(super) fn read(given: &mut Given<'_>, raw: &Raw, mode: Mode) -> Option<Confi
 }
 
 /// DRAIN_SECONDS where it is absent (SPEC 3): it fits the platform's own 30 s stop timeout.
-const DRAIN_SECONDS: u64 = 20;
+pub(super) const DRAIN_SECONDS: u64 = 20;
+
+/// Windows close in the order of all messages, which no shard knows alone.
+fn shard_of_windows() -> Fault {
+    let advice =
+        "replay a capture in one run, or leave out EVENT_TIME: each message is a record then";
+    Fault::new("it to be absent with EVENT_TIME", "a value", advice)
+}
+
+/// Where a LIMIT is filled hangs on the shards before.
+pub(super) fn shard_of_limit(plan: &Plan) -> Option<Fault> {
+    match &plan.shape {
+        Shape::Rows(rows) if rows.order.is_empty() && rows.limit.is_some() => Some(Fault::new(
+            "a LIMIT that comes with an ORDER BY, as there is a SHARD",
+            "one without",
+            "add ORDER BY, or cut the merged result",
+        )),
+        Shape::Rows(_) | Shape::Groups(_) => None,
+    }
+}
 
 /// What a batch reads.
 fn objects(
@@ -157,7 +194,7 @@ fn windowing(given: &mut Given<'_>, uses: Uses) -> Option<Windowing> {
 
 /// What of the environment decides which variables have a meaning.
 #[derive(Clone, Copy, Debug)]
-struct Uses {
+pub(super) struct Uses {
     mode: Mode,
     is_range: bool,
     /// INPUT_FORMAT; `None` where it is itself a problem, or a range has none.
@@ -166,20 +203,22 @@ struct Uses {
     windows: bool,
     /// Whether CAPTURE is `raw`; `None` where it is itself a problem.
     captures: Option<bool>,
-    reads_s3: bool,
-    writes_s3: bool,
+    /// Whether SHARD is set.
+    shards: bool,
+    pub(super) reads_s3: bool,
+    pub(super) writes_s3: bool,
     reads_https: bool,
 }
 
 impl Uses {
-    fn of(given: &mut Given<'_>, mode: Mode, uris: Option<&InputUris>) -> Self {
+    pub(super) fn of(given: &mut Given<'_>, mode: Mode, uris: Option<&InputUris>) -> Self {
         let is_range = match uris {
             Some(uris) => matches!(uris, InputUris::Range(_)),
             // A broken INPUT still says which kind it was meant to be, so that no needless problem follows from it.
             None => mode == Mode::Batch && given.starts(&known::INPUT, "range:"),
         };
         let captures = match mode {
-            Mode::Batch => None,
+            Mode::Batch | Mode::Merge => None,
             Mode::Stream => given.word(&known::CAPTURE).map(|word| word == "raw"),
         };
         Self {
@@ -191,6 +230,7 @@ impl Uses {
             },
             windows: given.is_set(&known::EVENT_TIME),
             captures,
+            shards: mode == Mode::Batch && given.is_set(&known::SHARD),
             reads_s3: reads(given, mode, "s3://"),
             writes_s3: given.starts(&known::OUTPUT, "s3://"),
             reads_https: reads(given, mode, "https://") || reads(given, mode, "http://"),
@@ -199,9 +239,10 @@ impl Uses {
 
     /// Whether a variable has a meaning in this run; `None` where INPUT_FORMAT or CAPTURE, which decides it, is itself a
     /// problem.
-    fn applies(self, variable: &known::Variable) -> Option<bool> {
+    pub(super) fn applies(self, variable: &known::Variable) -> Option<bool> {
         use known::Applies::{
-            Always, Csv, Https, Json, Messages, Objects, Raw, S3, S3Input, S3Output, Windows,
+            Always, Csv, Https, Json, Messages, Objects, Raw, S3, S3Input, S3Output, Shard, Whole,
+            Windows,
         };
         if variable.presence(self.mode) == known::Presence::Unused {
             return Some(false);
@@ -215,6 +256,8 @@ impl Uses {
             S3Output => Some(self.writes_s3),
             Https => Some(self.reads_https || streams),
             Raw => self.captures,
+            Shard => Some(self.shards),
+            Whole => Some(!self.shards),
             Json | Messages | Windows if streams => Some(true),
             Csv | Json | Messages | Windows if self.is_range => Some(false),
             Csv => self.format.map(|format| format == "csv"),
@@ -230,7 +273,7 @@ impl Uses {
     fn families(self, given: &Given<'_>) -> Option<&'static [Family]> {
         match (self.mode, self.is_range) {
             (Mode::Stream, _) => Some(&[Family::Stream]),
-            (Mode::Batch, true) => None,
+            (Mode::Batch, true) | (Mode::Merge, _) => None,
             (Mode::Batch, false) => {
                 let header = given.text(&known::CSV_HEADER);
                 Some(families(self.format, header, self.windows))
@@ -245,7 +288,7 @@ fn reads(given: &Given<'_>, mode: Mode, scheme: &str) -> bool {
     let in_list = |text: &str| text.starts_with('[') && text.contains(&format!("\"{scheme}"));
     let in_input =
         given.starts(&known::INPUT, scheme) || given.text(&known::INPUT).is_some_and(in_list);
-    (mode == Mode::Batch && in_input)
+    (mode != Mode::Stream && in_input)
         || given.starts(&known::QUERY_URI, scheme)
         || given.starts(&known::COLUMNS_URI, scheme)
 }
@@ -256,7 +299,11 @@ pub(super) fn for_reading(given: &mut Given<'_>, raw: &Raw) -> Option<S3> {
 }
 
 /// How buckets are reached; `None` where none is used, or a problem says why.
-fn read_s3(given: &mut Given<'_>, aws: Result<Aws, Vec<Problem>>, uses_s3: bool) -> Option<S3> {
+pub(super) fn read_s3(
+    given: &mut Given<'_>,
+    aws: Result<Aws, Vec<Problem>>,
+    uses_s3: bool,
+) -> Option<S3> {
     if !uses_s3 {
         return None;
     }
@@ -288,7 +335,7 @@ fn read_s3(given: &mut Given<'_>, aws: Result<Aws, Vec<Problem>>, uses_s3: bool)
 }
 
 /// The keys of the artifacts must have room (FAULTS 53).
-fn refuse_long_keys(given: &mut Given<'_>, output: &OutputUri, run_id: &RunId) {
+pub(super) fn refuse_long_keys(given: &mut Given<'_>, output: &OutputUri, run_id: &RunId) {
     if let OutputUri::S3(prefix) = output
         && let Err(fault) = prefix.check_room(run_id.as_str())
     {
@@ -446,6 +493,10 @@ fn resolved(given: &Given<'_>, config: &Config, uses: Uses) -> Map<String, Value
         if let Some(capture) = feeds.capture {
             settle(known::PART_SECONDS, capture.part.as_secs().into());
         }
+    }
+    if let Some(shard) = config.shard {
+        settle(known::SHARD, shard.to_string().into());
+        settle(known::SPLIT, shard.split.word().into());
     }
     if let Text::Uri(uri) = &config.query {
         settle(known::QUERY_URI, uri.to_string().into());

@@ -49,14 +49,15 @@ pub fn hidden(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((scheme, after)) = rest.split_once("://") {
-        let authority_end = after.find(['/', '?', '#']).unwrap_or(after.len());
+        let ends = [after.find(['/', '?', '#']), after.find("://")];
+        let authority_end = ends.into_iter().flatten().min().unwrap_or(after.len());
         let (authority, path) = after.split_at(authority_end);
         shown.extend([scheme, "://"]);
         match authority.rsplit_once('@') {
             Some((_, host)) => shown.extend([REDACTED, "@", host]),
             None => shown.push_str(authority),
         }
-        // What is no list of URIs may be meant as one: in a path, another URI may begin.
+        // What is no list of URIs may be meant as one: in a path or a host, another URI may begin.
         let next = path.find("://").unwrap_or(path.len());
         match path.split_once('?') {
             Some((path, query)) if path.len() < next && !scheme.ends_with("file") => {
@@ -108,6 +109,11 @@ mod tests {
                 "a URI as a value",
                 "https://h/x?next=https://g/y?token=abc",
                 "https://h/x?next=«redacted»",
+            ),
+            (
+                "hosts alone",
+                "wss://a,wss://me:pass@b",
+                "wss://a,wss://«redacted»@b",
             ),
             (
                 "no list, but meant as one",

@@ -1,5 +1,6 @@
 //! Whole environments against what they come to: rows 1 to 8, 113, 122 and 129 of the fault catalogue.
 
+mod shards;
 mod stream;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use serde_json::{Value, json};
 
+use super::merge::Merge;
 use super::raw::Raw;
 use super::values::OnBadRecord;
 use super::variables::{ALL, Applies, Form, Mode, PREFIX, Presence};
@@ -51,6 +53,21 @@ fn range() -> Environment {
     environment.insert("INPUT", "range:-5..7".to_owned());
     environment.insert("QUERY", "SELECT sum(i) AS total FROM input".to_owned());
     environment
+}
+
+/// Of shards.
+fn merge() -> Environment {
+    Environment::from(
+        [
+            ("INPUT", "file:///out/r1"),
+            ("SHARDS", "16"),
+            ("OUTPUT", "file:///out"),
+            ("OUTPUT_FORMAT", "csv"),
+            ("RUN_ID", "merged"),
+            ("MAX_RUNTIME_SECONDS", "60"),
+        ]
+        .map(|(name, value)| (name, value.to_owned())),
+    )
 }
 
 /// Two feeds.
@@ -137,8 +154,12 @@ fn problems(raw: &Raw) -> Vec<(String, String)> {
 }
 
 fn problems_in(raw: &Raw, mode: Mode) -> Vec<(String, String)> {
-    let problems = Config::parse(raw, mode).err().unwrap_or_default();
+    let problems = match mode {
+        Mode::Merge => Merge::parse(raw).err(),
+        Mode::Batch | Mode::Stream => Config::parse(raw, mode).err(),
+    };
     problems
+        .unwrap_or_default()
         .iter()
         .map(|problem| (problem.variable.clone(), problem.to_string()))
         .collect()
@@ -189,7 +210,7 @@ fn good_environments() {
             "CSV_NULL": null, "COLUMNS": "price DECIMAL(18,2), shop VARCHAR", "COLUMNS_URI": null,
             "QUERY": "SELECT shop, sum(price) AS total FROM input GROUP BY shop", "QUERY_URI": null,
             "OUTPUT": "file:///out", "OUTPUT_FORMAT": "csv", "RUN_ID": "r1", "MAX_RUNTIME_SECONDS": 60,
-            "ON_BAD_RECORD": "fail", "DRAIN_SECONDS": 20, "THREADS": null,
+            "ON_BAD_RECORD": "fail", "DRAIN_SECONDS": 20, "THREADS": null, "SHARD": null,
         })
     );
     for (name, environment) in [
@@ -268,6 +289,7 @@ fn f001_each_required_variable_in_turn_and_all_at_once() {
         (Mode::Batch, replay()),
         (Mode::Batch, messages()),
         (Mode::Stream, stream()),
+        (Mode::Merge, merge()),
     ] {
         assert_eq!(problems_in(&raw(&base), mode), []);
         for variable in ALL {
@@ -284,8 +306,9 @@ fn f001_each_required_variable_in_turn_and_all_at_once() {
             };
             // Without INPUT, the range's environment lacks what files need as well.
             let found = variables_in(&with(base.clone(), &[(variable.name, "")]), mode);
-            match (variable.name, base.contains_key("INPUT_FORMAT")) {
-                ("INPUT", false) => assert_eq!(found, ["INPUT", "INPUT_FORMAT", "COLUMNS"]),
+            let is_range = mode == Mode::Batch && !base.contains_key("INPUT_FORMAT");
+            match (variable.name, is_range) {
+                ("INPUT", true) => assert_eq!(found, ["INPUT", "INPUT_FORMAT", "COLUMNS"]),
                 _ => assert_eq!(found, want, "without {}", variable.name),
             }
         }
@@ -331,6 +354,7 @@ fn f002_set_but_empty_is_a_problem_even_where_absence_is_none() {
         let mut environment = match mode {
             Mode::Batch => csv(),
             Mode::Stream => stream(),
+            Mode::Merge => merge(),
         };
         environment.insert(variable.name, String::new());
         let problems = problems_in(&raw(&environment), mode);
@@ -350,7 +374,7 @@ fn f003_unknown_names_come_with_the_nearest_one() {
     for (name, hint) in [
         ("RUNID", "did you mean WINDROW_RUN_ID?"),
         ("INPUTS", "did you mean WINDROW_INPUT?"),
-        ("SHARD", "remove it"),
+        ("SHRAD", "did you mean WINDROW_SHARD?"),
         ("EVENT_TIMES", "did you mean WINDROW_EVENT_TIME?"),
         ("SUBSCRIBES", "did you mean WINDROW_SUBSCRIBE?"),
         ("", "remove it"),
@@ -473,6 +497,14 @@ fn f005_numbers_at_their_limits_and_one_past_them() {
             ("9".repeat(60), false),
         ] {
             let base = match (mode, variable.applies) {
+                (Mode::Merge, Applies::S3) => with(
+                    merge(),
+                    &[
+                        ("OUTPUT", "s3://results/runs"),
+                        ("AWS_REGION", "eu-central-1"),
+                    ],
+                ),
+                (Mode::Merge, _) => merge(),
                 (Mode::Stream, Applies::S3) => with(
                     stream(),
                     &[

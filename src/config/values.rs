@@ -87,6 +87,14 @@ impl OnBadRecord {
     }
 }
 
+impl OnBadRecord {
+    /// What a document of a run says; `None` where it is none of these words.
+    #[must_use]
+    pub fn written(text: &str) -> Option<Self> {
+        Self::parse(text).ok()
+    }
+}
+
 impl fmt::Display for OnBadRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -97,6 +105,12 @@ impl fmt::Display for OnBadRecord {
 }
 
 impl OutputFormat {
+    /// How a shard writes what `merge` reads.
+    pub const PARTIAL: Self = Self {
+        rows: encode::Format::Ndjson,
+        compression: Compression::Gzip,
+    };
+
     /// The format of one of the words of OUTPUT_FORMAT.
     pub(super) fn of(word: &str) -> Self {
         let (rows, compression) = match word.strip_suffix(".gz") {

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::s3::InputAccess;
+use super::shard::{MOST_SHARDS, Split};
 use crate::query::suggest;
 
 /// What all names start with in the environment.
@@ -16,6 +17,8 @@ pub enum Mode {
     Batch,
     /// `windrow stream`
     Stream,
+    /// `windrow merge`
+    Merge,
 }
 
 /// One variable.
@@ -29,6 +32,8 @@ pub struct Variable {
     pub batch: Presence,
     /// Whether `stream` needs it.
     pub stream: Presence,
+    /// Whether `merge` needs it.
+    pub merge: Presence,
     /// What its value looks like.
     pub form: Form,
     /// What it decides.
@@ -52,6 +57,10 @@ pub enum Applies {
     Windows,
     /// CAPTURE raw.
     Raw,
+    /// Where SHARD is set.
+    Shard,
+    /// Where SHARD is not set.
+    Whole,
     /// Where any `s3://` is used.
     S3,
     /// Where INPUT, QUERY_URI or COLUMNS_URI is `s3://`.
@@ -97,6 +106,8 @@ pub enum Form {
         batch: &'static Form,
         /// In `stream`.
         stream: &'static Form,
+        /// In `merge`.
+        merge: &'static Form,
     },
 }
 
@@ -106,12 +117,16 @@ pub const INPUT: Variable = Variable {
     applies: Applies::Always,
     batch: Presence::Required,
     stream: Presence::Required,
+    merge: Presence::Required,
     form: Form::ByMode {
         batch: &Form::Text(
             "a URI, or a JSON array of URIs: `s3://bucket/key` or `file:///abs/path`, `s3://bucket/prefix/` or `file:///abs/dir/` for everything below it, one `*` in a path segment as a glob; `https://…`; or `range:START..END`, one BIGINT column `i`, END excluded",
         ),
         stream: &Form::Text(
             "`wss://host/path`, or a JSON array of such URIs; `ws://` only to a loopback address; a feed's number is its place, from 0",
+        ),
+        merge: &Form::Text(
+            "a URI, or a JSON array of URIs: `file:///abs/dir` or `s3://bucket/prefix` of a run (`OUTPUT/RUN_ID`), or of one shard of it",
         ),
     },
     help: "what is read, in this order",
@@ -122,9 +137,11 @@ pub const INPUT_FORMAT: Variable = Variable {
     applies: Applies::Objects,
     batch: Presence::Required,
     stream: Presence::Required,
+    merge: Presence::Unused,
     form: Form::ByMode {
         batch: &Form::Word(&["csv", "ndjson", "json", "capture"]),
         stream: &Form::Word(&["json"]),
+        merge: &Form::Word(&[]),
     },
     help: "how records are written in the input; json is one document an object, or a message; capture is what `windrow stream` wrote",
 };
@@ -134,6 +151,7 @@ pub const RECORDS: Variable = Variable {
     applies: Applies::Json,
     batch: Presence::Optional("the document is the record"),
     stream: Presence::Optional("the document is the record"),
+    merge: Presence::Unused,
     form: Form::Text("a JSON path of an array such as `data[*]`"),
     help: "where in a document its records are",
 };
@@ -143,6 +161,7 @@ pub const CSV_HEADER: Variable = Variable {
     applies: Applies::Csv,
     batch: Presence::Required,
     stream: Presence::Unused,
+    merge: Presence::Unused,
     form: Form::Word(&["present", "absent"]),
     help: "whether the first record of each object names the fields",
 };
@@ -152,6 +171,7 @@ pub const CSV_DELIMITER: Variable = Variable {
     applies: Applies::Csv,
     batch: Presence::Optional("a comma"),
     stream: Presence::Unused,
+    merge: Presence::Unused,
     form: Form::Text("one ASCII character, or `tab`"),
     help: "what stands between two fields",
 };
@@ -161,6 +181,7 @@ pub const CSV_NULL: Variable = Variable {
     applies: Applies::Csv,
     batch: Presence::Optional("only the empty field"),
     stream: Presence::Unused,
+    merge: Presence::Unused,
     form: Form::Text("a text such as `NA`"),
     help: "a field that is NULL besides the empty one",
 };
@@ -170,6 +191,7 @@ pub const COLUMNS: Variable = Variable {
     applies: Applies::Objects,
     batch: Presence::OneOf("COLUMNS_URI"),
     stream: Presence::OneOf("COLUMNS_URI"),
+    merge: Presence::Unused,
     form: Form::Text("`name TYPE [FROM source] [NOT NULL], …`, at most 64 KiB"),
     help: "the columns that the query may use",
 };
@@ -179,6 +201,7 @@ pub const COLUMNS_URI: Variable = Variable {
     applies: Applies::Objects,
     batch: Presence::OneOf("COLUMNS"),
     stream: Presence::OneOf("COLUMNS"),
+    merge: Presence::Unused,
     form: Form::Text("`file:///abs/path`, `s3://bucket/key` or `https://…`"),
     help: "an object that holds COLUMNS",
 };
@@ -188,6 +211,7 @@ pub const QUERY: Variable = Variable {
     applies: Applies::Always,
     batch: Presence::OneOf("QUERY_URI"),
     stream: Presence::OneOf("QUERY_URI"),
+    merge: Presence::Unused,
     form: Form::Text("`SELECT … FROM input …`, at most 64 KiB"),
     help: "what is computed",
 };
@@ -197,6 +221,7 @@ pub const QUERY_URI: Variable = Variable {
     applies: Applies::Always,
     batch: Presence::OneOf("QUERY"),
     stream: Presence::OneOf("QUERY"),
+    merge: Presence::Unused,
     form: Form::Text("`file:///abs/path`, `s3://bucket/key` or `https://…`"),
     help: "an object that holds QUERY",
 };
@@ -206,15 +231,17 @@ pub const OUTPUT: Variable = Variable {
     applies: Applies::Always,
     batch: Presence::Required,
     stream: Presence::Required,
+    merge: Presence::Required,
     form: Form::Text("`file:///abs/dir` or `s3://bucket/prefix`"),
     help: "where the run's directory is made; not inside what INPUT names",
 };
 /// OUTPUT_FORMAT
 pub const OUTPUT_FORMAT: Variable = Variable {
     name: "OUTPUT_FORMAT",
-    applies: Applies::Always,
+    applies: Applies::Whole,
     batch: Presence::Required,
     stream: Presence::Required,
+    merge: Presence::Required,
     form: Form::Word(&["csv", "ndjson", "csv.gz", "ndjson.gz"]),
     help: "how the rollup is written",
 };
@@ -224,6 +251,7 @@ pub const RUN_ID: Variable = Variable {
     applies: Applies::Always,
     batch: Presence::Required,
     stream: Presence::Required,
+    merge: Presence::Required,
     form: Form::Text("1 to 128 of `A-Z a-z 0-9 . _ -`, not starting with a dot"),
     help: "the run's name below OUTPUT; a name is used once",
 };
@@ -233,6 +261,7 @@ pub const MAX_RUNTIME_SECONDS: Variable = Variable {
     applies: Applies::Always,
     batch: Presence::Required,
     stream: Presence::Required,
+    merge: Presence::Required,
     form: Form::Number {
         least: 1,
         most: 604_800,
@@ -245,6 +274,7 @@ pub const EVENT_TIME: Variable = Variable {
     applies: Applies::Messages,
     batch: Presence::With("LATENESS_SECONDS"),
     stream: Presence::Required,
+    merge: Presence::Unused,
     form: Form::Text("a TIMESTAMP column of COLUMNS"),
     help: "the time that drives the windows: the query groups by one `time_bucket` of it; a capture without it has no windows, and takes any query",
 };
@@ -254,6 +284,7 @@ pub const LATENESS_SECONDS: Variable = Variable {
     applies: Applies::Messages,
     batch: Presence::With("EVENT_TIME"),
     stream: Presence::Required,
+    merge: Presence::Unused,
     form: Form::Number {
         least: 0,
         most: 86_400,
@@ -266,6 +297,7 @@ pub const SEQUENCE: Variable = Variable {
     applies: Applies::Windows,
     batch: Presence::Optional("no record is a duplicate"),
     stream: Presence::Optional("no record is a duplicate"),
+    merge: Presence::Unused,
     form: Form::Text("`column BY column PER RUN`, or `… PER CONNECTION`"),
     help: "a BIGINT column that rises by one within each key: duplicates are dropped, jumps are listed as gaps",
 };
@@ -275,6 +307,7 @@ pub const IDLE_TIMEOUT_SECONDS: Variable = Variable {
     applies: Applies::Always,
     batch: Presence::Unused,
     stream: Presence::Required,
+    merge: Presence::Unused,
     form: Form::Number {
         least: 1,
         most: 604_800,
@@ -287,6 +320,7 @@ pub const CAPTURE: Variable = Variable {
     applies: Applies::Always,
     batch: Presence::Unused,
     stream: Presence::Required,
+    merge: Presence::Unused,
     form: Form::Word(&["off", "raw"]),
     help: "whether every message is kept, as it came, below capture/",
 };
@@ -296,8 +330,9 @@ pub const PART_SECONDS: Variable = Variable {
     applies: Applies::Raw,
     batch: Presence::Unused,
     stream: Presence::Required,
+    merge: Presence::Unused,
     form: Form::Number {
-        least: 2,
+        least: 1,
         most: 86_400,
     },
     help: "how soon a captured message is durable, or the run ends; a part is cut at half of it, or at 8 MiB compressed",
@@ -308,6 +343,7 @@ pub const SUBSCRIBE: Variable = Variable {
     applies: Applies::Always,
     batch: Presence::Unused,
     stream: Presence::Optional("nothing is sent"),
+    merge: Presence::Unused,
     form: Form::Text("a JSON array of messages such as `[{\"op\": \"subscribe\"}, \"hello\"]`"),
     help: "what is sent after each connect, and shown nowhere: a string as that text, anything else as compact JSON",
 };
@@ -317,6 +353,7 @@ pub const HEARTBEAT: Variable = Variable {
     applies: Applies::Always,
     batch: Presence::Unused,
     stream: Presence::Optional("nothing is sent"),
+    merge: Presence::Unused,
     form: Form::Text("`SECONDS` from 1 to 3600, or `SECONDS text`"),
     help: "how often a WebSocket ping, or that text message, is sent to feeds that want the client to speak",
 };
@@ -326,6 +363,7 @@ pub const HEADERS: Variable = Variable {
     applies: Applies::Https,
     batch: Presence::Optional("none"),
     stream: Presence::Optional("none"),
+    merge: Presence::Unused,
     form: Form::Text("a JSON object such as `{\"Authorization\": \"Bearer …\"}`"),
     help: "headers that are sent to every `https://` URI and in the handshake of every feed, and shown nowhere",
 };
@@ -335,6 +373,7 @@ pub const ON_DISCONNECT: Variable = Variable {
     applies: Applies::Always,
     batch: Presence::Unused,
     stream: Presence::Optional("`fail`"),
+    merge: Presence::Unused,
     form: Form::Text("`fail`, or `reconnect:N` with N from 1 to 100000"),
     help: "what a lost connection does: end the run with 69, or be made again up to N times in the run, after 1 s, doubling to 30 s; each is listed as a gap",
 };
@@ -344,6 +383,7 @@ pub const ON_BAD_RECORD: Variable = Variable {
     applies: Applies::Always,
     batch: Presence::Optional("`fail`"),
     stream: Presence::Optional("`fail`"),
+    merge: Presence::Unused,
     form: Form::Text("`fail`, or `reject:N` with N from 1 to 1000000000000"),
     help: "what a bad record does: end the run with 65, or go to rejected.ndjson, up to N of them",
 };
@@ -353,6 +393,7 @@ pub const S3_ATTEMPTS: Variable = Variable {
     applies: Applies::S3,
     batch: Presence::Optional("1"),
     stream: Presence::Optional("1"),
+    merge: Presence::Optional("1"),
     form: Form::Number { least: 1, most: 10 },
     help: "attempts of one S3 request, each freshly signed and counted in the manifest; work is never run again",
 };
@@ -362,6 +403,7 @@ pub const S3_INPUT_ACCESS: Variable = Variable {
     applies: Applies::S3Input,
     batch: Presence::Optional("`signed`"),
     stream: Presence::Unused,
+    merge: Presence::Unused,
     form: Form::Word(&InputAccess::WORDS),
     help: "who asks for the input: the run's credentials, the same and they pay, or nobody",
 };
@@ -371,6 +413,7 @@ pub const S3_INPUT_REGION: Variable = Variable {
     applies: Applies::S3Input,
     batch: Presence::Optional("AWS_REGION"),
     stream: Presence::Unused,
+    merge: Presence::Unused,
     form: Form::Text("a region such as `eu-central-1`"),
     help: "the region of the input buckets",
 };
@@ -380,6 +423,7 @@ pub const OUTPUT_SSE: Variable = Variable {
     applies: Applies::S3Output,
     batch: Presence::Optional("as the bucket encrypts by itself"),
     stream: Presence::Optional("as the bucket encrypts by itself"),
+    merge: Presence::Optional("as the bucket encrypts by itself"),
     form: Form::Text("`AES256`, or `aws:kms:` and the ARN of a key"),
     help: "how S3 encrypts what is written",
 };
@@ -389,6 +433,7 @@ pub const DRAIN_SECONDS: Variable = Variable {
     applies: Applies::Always,
     batch: Presence::Optional("20"),
     stream: Presence::Optional("20"),
+    merge: Presence::Optional("20"),
     form: Form::Number {
         least: 1,
         most: 110,
@@ -405,6 +450,7 @@ pub const THREADS: Variable = Variable {
     stream: Presence::Optional(
         "the CPUs of the cgroup, fewer where their buffers would pass 30 % of its memory",
     ),
+    merge: Presence::Optional("1"),
     form: Form::Number {
         least: 1,
         most: 1024,
@@ -412,8 +458,42 @@ pub const THREADS: Variable = Variable {
     help: "workers; never changes the output",
 };
 
+/// SHARD
+pub const SHARD: Variable = Variable {
+    name: "SHARD",
+    applies: Applies::Always,
+    batch: Presence::Optional("the whole input"),
+    stream: Presence::Unused,
+    merge: Presence::Unused,
+    form: Form::Text("`i/n` with i from 0 and n from 1 to 10000, or `env/n`"),
+    help: "the part of the input that this run reads, the i-th of n; `env` takes i from AWS_BATCH_JOB_ARRAY_INDEX or JOB_COMPLETION_INDEX; what it writes is for `windrow merge`",
+};
+/// SPLIT
+pub const SPLIT: Variable = Variable {
+    name: "SPLIT",
+    applies: Applies::Shard,
+    batch: Presence::Optional("`objects`"),
+    stream: Presence::Unused,
+    merge: Presence::Unused,
+    form: Form::Word(&Split::WORDS),
+    help: "where the input may be cut: between objects, or in big NDJSON objects also at line ends",
+};
+/// SHARDS
+pub const SHARDS: Variable = Variable {
+    name: "SHARDS",
+    applies: Applies::Always,
+    batch: Presence::Unused,
+    stream: Presence::Unused,
+    merge: Presence::Required,
+    form: Form::Number {
+        least: 1,
+        most: MOST_SHARDS,
+    },
+    help: "how many shards there must be: n of SHARD",
+};
+
 /// All of them, in the order of reports, help and documentation.
-pub const ALL: [Variable; 31] = [
+pub const ALL: [Variable; 34] = [
     INPUT,
     INPUT_FORMAT,
     RECORDS,
@@ -445,11 +525,14 @@ pub const ALL: [Variable; 31] = [
     OUTPUT_SSE,
     DRAIN_SECONDS,
     THREADS,
+    SHARD,
+    SPLIT,
+    SHARDS,
 ];
 
 impl Mode {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Batch, Self::Stream];
+    pub const ALL: [Self; 3] = [Self::Batch, Self::Stream, Self::Merge];
 
     /// The word of the command line.
     #[must_use]
@@ -457,6 +540,7 @@ impl Mode {
         match self {
             Self::Batch => "batch",
             Self::Stream => "stream",
+            Self::Merge => "merge",
         }
     }
 }
@@ -468,6 +552,7 @@ impl Variable {
         match mode {
             Mode::Batch => self.batch,
             Mode::Stream => self.stream,
+            Mode::Merge => self.merge,
         }
     }
 
@@ -477,6 +562,7 @@ impl Variable {
         match (self.form, mode) {
             (Form::ByMode { batch, .. }, Mode::Batch) => *batch,
             (Form::ByMode { stream, .. }, Mode::Stream) => *stream,
+            (Form::ByMode { merge, .. }, Mode::Merge) => *merge,
             (form @ (Form::Number { .. } | Form::Word(_) | Form::Text(_)), _) => form,
         }
     }
@@ -505,14 +591,10 @@ impl Variable {
         })
     }
 
-    /// The modes that use it, where those are not all.
-    #[must_use]
-    pub fn only_in(&self) -> Option<Mode> {
-        match (self.batch, self.stream) {
-            (_, Presence::Unused) => Some(Mode::Batch),
-            (Presence::Unused, _) => Some(Mode::Stream),
-            _ => None,
-        }
+    /// The modes that use it.
+    pub fn modes(&self) -> impl Iterator<Item = Mode> {
+        let uses = |mode: &Mode| self.presence(*mode) != Presence::Unused;
+        Mode::ALL.into_iter().filter(uses)
     }
 }
 
@@ -530,6 +612,20 @@ impl Applies {
                 | Self::Https,
                 Mode::Stream,
             ) => None,
+            // None of them has a meaning there.
+            (
+                Self::Objects
+                | Self::Csv
+                | Self::Json
+                | Self::Messages
+                | Self::Windows
+                | Self::Https
+                | Self::Shard,
+                Mode::Merge,
+            )
+            | (Self::Whole, Mode::Stream | Mode::Merge) => None,
+            (Self::Whole, Mode::Batch) => Some("not with `SHARD`"),
+            (Self::Shard, _) => Some("only with `SHARD`"),
             (Self::Objects, Mode::Batch) => Some("not with `range:`"),
             (Self::Csv, Mode::Batch) => Some("only with csv"),
             (Self::Json, Mode::Batch) => Some("only with ndjson, json or capture"),
@@ -549,7 +645,11 @@ impl fmt::Display for Form {
         match self {
             Form::Number { least, most } => write!(f, "a whole number from {least} to {most}"),
             Form::Text(text) => f.write_str(text),
-            Form::ByMode { batch, stream } => write!(f, "batch: {batch}; stream: {stream}"),
+            Form::ByMode {
+                batch,
+                stream,
+                merge,
+            } => write!(f, "batch: {batch}; stream: {stream}; merge: {merge}"),
             Form::Word(words) => {
                 for (index, word) in words.iter().enumerate() {
                     let before = match index {
@@ -573,8 +673,10 @@ pub fn help() -> String {
 
 usage:
   windrow batch         reads finite inputs, runs the query, writes artifacts, commits, exits
+  windrow merge         combines the results of shards into the one that a single worker would have written
   windrow check batch   validates the configuration without reading any input; prints it as JSON
   windrow check stream  the same for a configuration of feeds
+  windrow check merge   the same for a configuration of a merge
   windrow verify URI    re-reads what the manifest at URI names and compares sizes and SHA-256
   windrow --help | --version
 
@@ -585,16 +687,24 @@ The environment decides the rest:
         let Variable {
             name, form, help, ..
         } = variable;
-        let need = match Mode::ALL.map(|mode| variable.need(mode)) {
-            [Some(batch), Some(stream)] if batch == stream => batch,
-            [Some(batch), Some(stream)] => format!("batch: {batch}. stream: {stream}"),
-            [Some(batch), None] => format!("batch: {batch}"),
-            [None, stream] => format!("stream: {}", stream.unwrap_or_default()),
+        let modes = || variable.modes();
+        let needs: Vec<_> = modes().filter_map(|mode| variable.need(mode)).collect();
+        let first = needs.first().cloned().unwrap_or_default();
+        let in_modes = |of: &dyn Fn(Mode) -> String| -> Vec<String> {
+            modes()
+                .map(|mode| format!("{}: {}", mode.word(), of(mode)))
+                .collect()
+        };
+        let need = match needs.len() == Mode::ALL.len() && needs.iter().all(|need| *need == first) {
+            true => first,
+            false => in_modes(&|mode| variable.need(mode).unwrap_or_default()).join(". "),
         };
         text.push_str(&format!("\n  {PREFIX}{name}  ({need})\n      {help}\n"));
         match form {
-            Form::ByMode { batch, stream } => {
-                text.push_str(&format!("      batch: {batch}\n      stream: {stream}\n"));
+            Form::ByMode { .. } => {
+                for line in in_modes(&|mode| variable.form(mode).to_string()) {
+                    text.push_str(&format!("      {line}\n"));
+                }
             }
             Form::Number { .. } | Form::Word(_) | Form::Text(_) => {
                 text.push_str(&format!("      {form}\n"));
@@ -629,7 +739,9 @@ mod tests {
             ("QUERRY_URI", Some("QUERY_URI")),
             ("OUTPUT_FORMATS", Some("OUTPUT_FORMAT")),
             ("DRAIN", Some("DRAIN_SECONDS")),
-            ("SHARD", None),
+            ("SHRAD", Some("SHARD")),
+            ("SPLITS", Some("SPLIT")),
+            ("SHARDED", Some("SHARD")),
             ("EVENTTIME", Some("EVENT_TIME")),
             ("LATENESS", Some("LATENESS_SECONDS")),
             ("SEQENCE", Some("SEQUENCE")),

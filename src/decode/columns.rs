@@ -69,6 +69,10 @@ pub(super) fn fill(
         (Form::Plain(Type::BigInt), Data::Int(values)) => {
             into.values(cells, values, integer::parse_bigint);
         }
+        // No column of COLUMNS has this type; those of a partial result do.
+        (Form::Plain(Type::HugeInt), Data::Wide(values)) => {
+            into.values(cells, values, integer::parse_huge);
+        }
         (Form::Plain(Type::Decimal { precision, scale }), Data::Int(values)) => {
             into.values(cells, values, |text| {
                 decimal::parse_int(text, precision, scale)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::csv::{self, Layout, Machine, State};
 use super::{Chunk, Fault, Format, Header, Reason, Seen};
-use crate::limits::{CHUNK_BYTES, RECORD_BYTES, REJECTED_RAW_BYTES};
+use crate::limits::{CAPTURE_LINE_BYTES, CHUNK_BYTES, RECORD_BYTES, REJECTED_RAW_BYTES};
 use crate::value::column::{Column, Source};
 
 /// Most bytes of a line end.
@@ -43,7 +43,7 @@ pub struct Framer {
     chunk_bytes: usize,
     /// Room at first.
     first_bytes: usize,
-    /// [`RECORD_BYTES`], but in tests.
+    /// [`RECORD_BYTES`], or what a line of a capture may have; other in tests.
     pub(super) record_bytes: usize,
 }
 
@@ -104,7 +104,10 @@ impl Framer {
             spare: Vec::new(),
             chunk_bytes: CHUNK_BYTES,
             first_bytes: CHUNK_BYTES,
-            record_bytes: RECORD_BYTES,
+            record_bytes: match format {
+                Format::Csv { .. } | Format::Ndjson { .. } | Format::Json { .. } => RECORD_BYTES,
+                Format::Capture { .. } => CAPTURE_LINE_BYTES,
+            },
         }
     }
 
@@ -124,6 +127,21 @@ impl Framer {
         // One byte more, to see the end.
         let whole = usize::try_from(bytes.saturating_add(1)).unwrap_or(usize::MAX);
         self.first_bytes = self.chunk_bytes.min(whole);
+        self
+    }
+
+    /// The same for an object that is read from byte `offset` on, where a record starts.
+    #[must_use]
+    pub fn starting_at(mut self, offset: u64) -> Self {
+        self.offset = offset;
+        self.begun = offset > 0;
+        self
+    }
+
+    /// The same for lines of up to `bytes`.
+    #[must_use]
+    pub fn with_record_bytes(mut self, bytes: usize) -> Self {
+        self.record_bytes = bytes;
         self
     }
 

@@ -1,36 +1,39 @@
-//! Messages of feeds to rows: as NDJSON, many at a time, since almost every message is one line of JSON; what is not, such
-//! as a document over several lines, alone (SPEC 4 and 6). Nothing that a message holds is a fault of more than that
-//! message.
+//! Messages of feeds to records (SPEC 6), in their order and a block at a time.
 
 use std::sync::Arc;
 
-use super::{Chunk, Cursor, Decoder, Format, Reason, Reject, Seen};
-use crate::message::{Block, Head};
-use crate::value::column::{Column, Path, Source};
-use crate::value::vector::{Batch, Data, Vector};
+use super::sheet::{Decoders, Sheet, Stretch};
+use super::{Cursor, Met, Reject, kept};
+use crate::message::Block;
+use crate::value::column::{Column, Path};
+use crate::value::vector::Batch;
 
 /// Decodes messages.
 #[derive(Debug)]
 pub struct Messages {
-    lines: Decoder,
-    document: Decoder,
-    /// Columns that a message does not hold itself, by their place in the plan.
-    envelope: Vec<(usize, Source)>,
+    decoders: Decoders,
+    sheet: Sheet,
+    /// What `@object` says, which no message has.
+    object: Arc<str>,
     /// Bytes of all messages so far: what positions count.
-    offset: u64,
-    decoded: Decoded,
+    position: u64,
+    batch: Batch,
+    messages: Vec<u32>,
     rejects: Vec<Reject>,
+    bad: Vec<Bad>,
 }
 
 /// Records of some messages, in their order.
-#[derive(Debug, Default)]
-pub struct Decoded {
+#[derive(Clone, Copy, Debug)]
+pub struct Decoded<'a> {
     /// The good ones. Positions rise over all messages of a run.
-    pub batch: Batch,
+    pub batch: &'a Batch,
     /// The message of each, by its place in the block.
-    pub messages: Vec<u32>,
+    pub messages: &'a [u32],
     /// The bad ones.
-    pub bad: Vec<Bad>,
+    pub bad: &'a [Bad],
+    sheet: &'a Sheet,
+    decoders: &'a Decoders,
 }
 
 /// A bad record.
@@ -40,220 +43,133 @@ pub struct Bad {
     pub before: usize,
     /// Its message, by its place in the block.
     pub message: u32,
+    /// Where in its message it begins: 0 but for one of several (RECORDS).
+    pub offset_bytes: u64,
     /// The column that it is about, as the plan numbers them.
     pub column: Option<usize>,
-    /// What was expected, and found.
+    /// What was expected.
     pub expected: String,
-    /// See `expected`.
+    /// What was found.
     pub found: String,
-    /// The bytes of the record.
+    /// Its first bytes.
     pub raw: Vec<u8>,
-    /// How many they are.
+    /// How many it has.
     pub total_bytes: u64,
-}
-
-/// A stretch of a block that is decoded together.
-struct Stretch {
-    chunk: Chunk,
-    /// The first message, and where each one starts in the chunk.
-    first: u32,
-    starts: Vec<usize>,
-    is_document: bool,
 }
 
 impl Messages {
     /// Of `columns`, which are numbered as the plan does; `records` as for NDJSON.
     #[must_use]
     pub fn new(columns: &[Column], records: Option<&Path>) -> Self {
-        let decoder = |format| Decoder::new(&format, columns.to_vec());
-        let records = || records.cloned();
-        let envelope = columns.iter().enumerate();
-        let envelope = envelope
-            .filter(|(_, column)| matches!(column.source, Source::ReceivedAt | Source::Feed));
         Self {
-            lines: decoder(Format::Ndjson { records: records() }),
-            document: decoder(Format::Json { records: records() }),
-            envelope: envelope
-                .map(|(index, column)| (index, column.source.clone()))
-                .collect(),
-            offset: 0,
-            decoded: Decoded::default(),
+            decoders: Decoders::new(columns, records),
+            sheet: Sheet::default(),
+            object: Arc::default(),
+            position: 0,
+            batch: Batch::default(),
+            messages: Vec::new(),
             rejects: Vec::new(),
+            bad: Vec::new(),
         }
     }
 
     /// Shows the records of `block` to `take`, at most `max_rows` of them at a time.
     ///
-    /// Errors: those of `take`.
+    /// # Errors
+    /// Those of `take`.
     pub fn each<E>(
         &mut self,
         block: &Block,
         max_rows: usize,
-        mut take: impl FnMut(&Decoded) -> Result<(), E>,
+        mut take: impl FnMut(Decoded<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let heads: Vec<Head> = block.iter().map(|(head, _)| head).collect();
-        for stretch in self.stretches(block) {
+        self.lay_out(block);
+        for stretch in self.sheet.stretches() {
             let mut cursor = Cursor::default();
-            while !cursor.is_at_end(&stretch.chunk) {
-                self.decode(&stretch, &mut cursor, max_rows);
-                self.fill_envelope(&heads);
-                take(&self.decoded)?;
+            while !stretch.is_done(&cursor) {
+                self.rejects.clear();
+                self.decoders.decode(
+                    stretch,
+                    &mut cursor,
+                    max_rows,
+                    &mut self.batch,
+                    &mut self.messages,
+                    &mut self.rejects,
+                );
+                let offsets = &self.batch.offsets;
+                let bad = self
+                    .rejects
+                    .iter()
+                    .map(|reject| bad(reject, stretch, &self.sheet, offsets));
+                self.bad.clear();
+                self.bad.extend(bad);
+                take(Decoded {
+                    batch: &self.batch,
+                    messages: &self.messages,
+                    bad: &self.bad,
+                    sheet: &self.sheet,
+                    decoders: &self.decoders,
+                })?;
             }
         }
         Ok(())
     }
 
-    /// The block cut where a message cannot stand on a line among others.
-    fn stretches(&mut self, block: &Block) -> Vec<Stretch> {
-        let mut stretches: Vec<Stretch> = Vec::new();
-        for (number, (_, message)) in (0_u32..).zip(block.iter()) {
-            let is_document = !is_line(message);
-            match stretches.last_mut() {
-                Some(last) if !is_document && !last.is_document => last.push(message),
-                Some(_) | None => {
-                    let mut stretch = Stretch::new(self.offset, number, is_document);
-                    stretch.push(message);
-                    stretches.push(stretch);
-                }
-            }
+    /// What was met of each column so far. What is known of every message counts as had.
+    pub fn met(&self) -> impl Iterator<Item = Met> {
+        self.decoders.met()
+    }
+
+    fn lay_out(&mut self, block: &Block) {
+        self.sheet.clear();
+        for (number, (head, message)) in (0_u32..).zip(block.iter()) {
+            let Self {
+                sheet,
+                object,
+                position,
+                ..
+            } = self;
+            sheet.push(head, number, *position, message, object);
             // One more, so that an empty message has a position of its own.
             let bytes = u64::try_from(message.len()).unwrap_or(u64::MAX);
-            self.offset = self.offset.saturating_add(bytes).saturating_add(1);
-        }
-        stretches
-    }
-
-    fn decode(&mut self, stretch: &Stretch, cursor: &mut Cursor, max_rows: usize) {
-        self.rejects.clear();
-        let Decoded {
-            batch,
-            messages,
-            bad,
-        } = &mut self.decoded;
-        messages.clear();
-        bad.clear();
-        let chunk = &stretch.chunk;
-        let decoder = match stretch.is_document {
-            false => &mut self.lines,
-            true => &mut self.document,
-        };
-        let faulty = decoder.decode(chunk, cursor, max_rows, batch, &mut self.rejects);
-        let reason = match faulty {
-            Err(fault) => Some(fault.reason),
-            // To the decoder of objects, blanks hold no record.
-            Ok(()) if chunk.bytes.trim_ascii().is_empty() => Some(Reason::Syntax {
-                expected: "a JSON object",
-                found: "nothing".to_owned(),
-                at_bytes: 0,
-            }),
-            Ok(()) => None,
-        };
-        if let Some(reason) = reason {
-            // A document that cannot be read is one bad message.
-            cursor.offset_bytes = chunk.bytes.len();
-            *batch = batch.gather(&[]);
-            self.rejects.clear();
-            self.rejects.push(Reject {
-                record: 0,
-                offset: chunk.offset,
-                raw: 0..chunk.bytes.len(),
-                total_bytes: u64::try_from(chunk.bytes.len()).unwrap_or(u64::MAX),
-                column: None,
-                reason,
-            });
-        }
-        let message = |offset: u64| stretch.message_at(offset);
-        messages.extend(batch.offsets.iter().map(|&offset| message(offset)));
-        bad.extend(self.rejects.iter().map(|reject| {
-            Bad {
-                before: batch
-                    .offsets
-                    .partition_point(|&offset| offset < reject.offset),
-                message: message(reject.offset),
-                column: reject.column,
-                expected: reject.reason.expected(),
-                found: reject.reason.found(),
-                raw: chunk
-                    .bytes
-                    .get(reject.raw.clone())
-                    .unwrap_or_default()
-                    .to_vec(),
-                total_bytes: reject.total_bytes,
-            }
-        }));
-    }
-
-    /// What the messages do not hold themselves.
-    fn fill_envelope(&mut self, heads: &[Head]) {
-        for (index, source) in &self.envelope {
-            let of = |message: &u32| {
-                let head = heads.get(*message as usize);
-                head.map_or(0, |head| match source {
-                    Source::ReceivedAt => head.received_at_us,
-                    Source::Header(_)
-                    | Source::Position(_)
-                    | Source::Path(_)
-                    | Source::Object
-                    | Source::Feed
-                    | Source::Number => head.feed.into(),
-                })
-            };
-            let values = Data::Int(self.decoded.messages.iter().map(of).collect());
-            if let Some(column) = self.decoded.batch.columns.get_mut(*index) {
-                *column = Vector::from_data(values);
-            }
+            *position = position.saturating_add(bytes).saturating_add(1);
         }
     }
 }
 
-impl Stretch {
-    fn new(offset: u64, first: u32, is_document: bool) -> Self {
-        let chunk = Chunk {
-            input: 0,
-            offset,
-            bytes: Vec::new(),
-            object: Arc::default(),
-            layout: Arc::default(),
-            seen: Seen::default(),
-            oversize: None,
+impl<'a> Decoded<'a> {
+    /// The bytes of a good record, and where in its message they begin.
+    #[must_use]
+    pub fn record(&self, row: usize) -> (&'a [u8], u64) {
+        let position = self.batch.position(row).offset;
+        let Some((stretch, placed)) = self.sheet.holding(position) else {
+            return (&[], 0);
         };
-        Self {
-            chunk,
-            first,
-            starts: Vec::new(),
-            is_document,
-        }
-    }
-
-    fn push(&mut self, message: &[u8]) {
-        self.starts.push(self.chunk.bytes.len());
-        self.chunk.bytes.extend_from_slice(message);
-        // A document may be empty, and a chunk may not.
-        if !self.is_document || message.is_empty() {
-            self.chunk.bytes.push(b'\n');
-        }
-    }
-
-    /// The message, by its place in the block, that holds a position.
-    fn message_at(&self, offset: u64) -> u32 {
-        let at = offset.saturating_sub(self.chunk.offset);
-        let at = usize::try_from(at).unwrap_or(usize::MAX);
-        let place = self.starts.partition_point(|&start| start <= at);
-        let place = u32::try_from(place.saturating_sub(1)).unwrap_or(u32::MAX);
-        self.first.saturating_add(place)
+        let raw = self.decoders.record_at(stretch, &placed, position);
+        (raw, position.saturating_sub(placed.position))
     }
 }
 
-/// Whether a message is one line among others as NDJSON has it: a blank line would be no record.
-fn is_line(message: &[u8]) -> bool {
-    memchr::memchr2(b'\n', b'\r', message).is_none()
-        && message.iter().any(|byte| !matches!(byte, b' ' | b'\t'))
+fn bad(reject: &Reject, stretch: &Stretch, sheet: &Sheet, offsets: &[u64]) -> Bad {
+    let placed = sheet.holding(reject.offset).map(|(_, placed)| placed);
+    let start = placed.map_or(reject.offset, |placed| placed.position);
+    Bad {
+        before: offsets.partition_point(|&offset| offset < reject.offset),
+        message: placed.map_or(0, |placed| placed.number),
+        offset_bytes: reject.offset.saturating_sub(start),
+        column: reject.column,
+        expected: reject.reason.expected(),
+        found: reject.reason.found(),
+        raw: kept(stretch.raw(reject)),
+        total_bytes: reject.total_bytes,
+    }
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Head;
     use crate::query::columns::{Family, parse_columns};
+    use crate::value::column::Source;
 
     fn block(messages: &[&[u8]]) -> Block {
         let mut block = Block::default();

@@ -5,13 +5,16 @@
 //! batches; chunks do not depend on each other, so that each worker has a decoder of its own. What makes one record
 //! bad is a [`Reject`]; what makes the object unreadable from there on is a [`Fault`].
 
+pub mod captured;
 mod columns;
 mod csv;
 mod frame;
 mod json;
 pub mod messages;
+mod met;
 mod reason;
 mod scan;
+mod sheet;
 #[cfg(test)]
 mod tests;
 
@@ -19,8 +22,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub use frame::Framer;
+pub use json::is_one_line;
+pub use met::Met;
 pub use reason::Reason;
 
+use crate::limits::REJECTED_RAW_BYTES;
 use crate::value::column::{Column, Path};
 use crate::value::vector::Batch;
 
@@ -97,8 +103,10 @@ pub struct Cursor {
     pub offset_bytes: usize,
     /// Records (good and bad) before it in the chunk.
     pub record: u64,
-    /// Where the document ends whose array is being unpacked; 0 between documents.
+    /// Where the document ends whose array is being unpacked; 0 between documents. In a capture, counted from its message.
     document_end: usize,
+    /// How far in a captured message the next record is.
+    within: usize,
 }
 
 impl Cursor {
@@ -125,7 +133,8 @@ pub struct Reject {
     pub record: u32,
     /// Byte offset of the record in the uncompressed object.
     pub offset: u64,
-    /// Where in the chunk the record is, without its line end; only the kept start of one that is over the limit.
+    /// Where in the chunk the record is, without its line end; only the kept start of one that is over the limit. Of a capture,
+    /// [`Decoder::raw`] knows what it is a place in.
     pub raw: Range<usize>,
     /// Bytes of the whole record.
     pub total_bytes: u64,
@@ -140,13 +149,14 @@ pub struct Reject {
 pub struct Decoder {
     columns: Vec<Column>,
     reader: Reader,
-    saw_value: Vec<bool>,
+    met: Vec<Met>,
 }
 
 #[derive(Debug)]
 enum Reader {
     Csv(csv::Reader),
     Json(json::Reader),
+    Captured(Box<captured::Captured>),
 }
 
 impl Decoder {
@@ -160,13 +170,15 @@ impl Decoder {
             Format::Csv {
                 delimiter, null, ..
             } => Reader::Csv(csv::Reader::new(*delimiter, null.clone())),
-            Format::Ndjson { records } | Format::Capture { records } => {
-                json(json::Unit::Lines, records)
-            }
+            Format::Ndjson { records } => json(json::Unit::Lines, records),
             Format::Json { records } => json(json::Unit::Document, records),
+            Format::Capture { records } => {
+                let captured = captured::Captured::new(&columns, records.as_ref());
+                Reader::Captured(Box::new(captured))
+            }
         };
         Self {
-            saw_value: vec![false; columns.len()],
+            met: vec![Met::default(); columns.len()],
             columns,
             reader,
         }
@@ -176,7 +188,7 @@ impl Decoder {
     ///
     /// `batch` is overwritten with the good ones; the bad ones are appended to `rejects`, in their order. A call that
     /// does not reach the end of the chunk has moved the cursor, even if no record was good.
-    /// Errors: [`Fault`], only of a `json` document.
+    /// Errors: [`Fault`], only of a `json` document and of a line that is none of a capture.
     pub fn decode(
         &mut self,
         chunk: &Chunk,
@@ -185,10 +197,28 @@ impl Decoder {
         batch: &mut Batch,
         rejects: &mut Vec<Reject>,
     ) -> Result<(), Fault> {
+        self.read(chunk, cursor, max_rows, batch, rejects)?;
+        let columns = self.columns.iter().zip(&batch.columns);
+        for ((column, vector), met) in columns.zip(&mut self.met) {
+            met.look(column, vector);
+        }
+        Ok(())
+    }
+
+    fn read(
+        &mut self,
+        chunk: &Chunk,
+        cursor: &mut Cursor,
+        max_rows: usize,
+        batch: &mut Batch,
+        rejects: &mut Vec<Reject>,
+    ) -> Result<(), Fault> {
         columns::begin(batch, &self.columns, chunk.input);
-        if let Some(total_bytes) = chunk.oversize {
-            rejects.push(oversize(chunk, total_bytes));
+        if let Some(total_bytes) = chunk.oversize
+            && !matches!(self.reader, Reader::Captured(_))
+        {
             cursor.offset_bytes = chunk.bytes.len();
+            rejects.push(oversize(chunk, total_bytes));
             cursor.record += 1;
             return Ok(());
         }
@@ -196,16 +226,24 @@ impl Decoder {
             Reader::Csv(reader) => {
                 reader.decode(chunk, cursor, max_rows, &self.columns, batch, rejects);
                 let any = batch.rows > 0;
-                self.saw_value.iter_mut().for_each(|saw| *saw |= any);
+                self.met.iter_mut().for_each(|met| met.is_there |= any);
                 Ok(())
             }
             Reader::Json(reader) => {
                 let target = json::Target {
                     batch,
                     rejects,
-                    saw_value: &mut self.saw_value,
+                    met: &mut self.met,
                 };
                 reader.decode(chunk, cursor, max_rows, &self.columns, target)
+            }
+            Reader::Captured(reader) => {
+                reader.decode(chunk, cursor, max_rows, batch, rejects)?;
+                self.met
+                    .iter_mut()
+                    .zip(reader.met())
+                    .for_each(|(met, new)| met.add(new));
+                Ok(())
             }
         }
     }
@@ -213,7 +251,7 @@ impl Decoder {
     /// The bytes of the record that begins at `offset` in the object, without its line end; empty where `chunk` does
     /// not hold that offset. For a record that is found bad after it was decoded (NOT NULL).
     #[must_use]
-    pub fn record_at<'a>(&self, chunk: &'a Chunk, offset: u64) -> &'a [u8] {
+    pub fn record_at<'a>(&'a self, chunk: &'a Chunk, offset: u64) -> &'a [u8] {
         let start = offset.checked_sub(chunk.offset).map(usize::try_from);
         let Some(Ok(start)) = start else {
             return &[];
@@ -221,15 +259,40 @@ impl Decoder {
         let place = match &self.reader {
             Reader::Csv(reader) => reader.record_at(&chunk.bytes, start),
             Reader::Json(reader) => reader.record_at(chunk, start),
+            Reader::Captured(reader) => return reader.record_at(offset),
         };
         chunk.bytes.get(place).unwrap_or_default()
     }
 
-    /// For each column, whether any record so far had it. A CSV record has all of them; a JSON record has those whose
-    /// path it holds, with a null or a value.
+    /// The bytes of a bad record of `chunk`, which was decoded last.
     #[must_use]
-    pub fn saw_value(&self) -> &[bool] {
-        &self.saw_value
+    pub fn raw<'a>(&'a self, chunk: &'a Chunk, reject: &Reject) -> &'a [u8] {
+        match &self.reader {
+            Reader::Captured(reader) => reader.raw(reject),
+            Reader::Csv(_) | Reader::Json(_) => {
+                chunk.bytes.get(reject.raw.clone()).unwrap_or_default()
+            }
+        }
+    }
+
+    /// What was met of each column so far.
+    #[must_use]
+    pub fn met(&self) -> &[Met] {
+        &self.met
+    }
+}
+
+/// The first bytes of a record, as many as rejected.ndjson keeps, cut between characters where it is UTF-8.
+#[must_use]
+pub fn kept(raw: &[u8]) -> Vec<u8> {
+    let Some(start) = raw.get(..REJECTED_RAW_BYTES) else {
+        return raw.to_vec();
+    };
+    match str::from_utf8(start) {
+        Err(error) if error.error_len().is_none() => {
+            start.get(..error.valid_up_to()).unwrap_or(start).to_vec()
+        }
+        Ok(_) | Err(_) => start.to_vec(),
     }
 }
 

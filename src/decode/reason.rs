@@ -59,6 +59,15 @@ pub enum Reason {
     RepeatedKey(String),
     /// A JSON document, or an element of the array of records, that is no object.
     NoRecord,
+    /// A line that is none of a capture.
+    Captured {
+        /// What should stand there.
+        expected: &'static str,
+        /// What does, cut and escaped.
+        found: String,
+        /// Where in the line, in bytes from its start.
+        at_bytes: usize,
+    },
     /// A bare word of JSON that is no number.
     NotJsonNumber {
         /// The word, cut and escaped.
@@ -98,6 +107,11 @@ impl Reason {
             Reason::Syntax {
                 expected, at_bytes, ..
             } => format!("{expected} at byte {at_bytes} of the record"),
+            Reason::Captured {
+                expected, at_bytes, ..
+            } => {
+                format!("a line that windrow captured: {expected} at byte {at_bytes} of the line")
+            }
             Reason::Depth { .. } => format!("JSON nested at most {JSON_DEPTH} deep"),
             Reason::RepeatedKey(key) => format!("the key {key:?} once"),
             Reason::NoRecord => "a JSON object".into(),
@@ -127,7 +141,9 @@ impl Reason {
             Reason::RepeatedKey(_) => "it twice".into(),
             Reason::NoRecord => "another value".into(),
             Reason::LoneSurrogate => "half of one".into(),
-            Reason::NotJsonNumber { found } | Reason::Value { found, .. } => quoted(found),
+            Reason::NotJsonNumber { found }
+            | Reason::Captured { found, .. }
+            | Reason::Value { found, .. } => quoted(found),
         }
     }
 }

@@ -12,10 +12,11 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 use ureq::{Agent, BodyReader};
 
+use super::connection::Dialer;
 use super::dial::{Names, SystemNames};
 use super::pace::Pace;
 use super::tls::Trust;
-use super::wire::{Dialer, IDLE};
+use super::wire::IDLE;
 use super::{Failure, Header, Length, Method, Repeat, Request, Response, Transport};
 use crate::clock::Clock;
 use crate::error::{Kind, shown};
@@ -23,6 +24,9 @@ use crate::stop::Stop;
 
 /// Hosts whose connection a line keeps: input bucket, output bucket, and one more.
 const IDLE_CONNECTIONS: usize = 3;
+
+/// How windrow names itself.
+pub(super) const USER_AGENT: &str = concat!("windrow/", env!("CARGO_PKG_VERSION"));
 
 /// See the module. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -71,22 +75,29 @@ impl Client {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .proxy(None)
-            .user_agent(concat!("windrow/", env!("CARGO_PKG_VERSION")))
+            .user_agent(USER_AGENT)
             .accept(ureq::config::AutoHeaderValue::None)
             .accept_encoding(ureq::config::AutoHeaderValue::None)
             .max_idle_connections(IDLE_CONNECTIONS)
             .max_idle_connections_per_host(1)
             .max_idle_age(IDLE)
             .build();
-        let pace = Pace::new(self.clock.clone());
-        let dialer = Dialer {
+        let pace = self.pace();
+        Line {
+            agent: Agent::with_parts(config, self.dialer(&pace), NoResolver),
+            pace,
+        }
+    }
+
+    pub(super) fn pace(&self) -> Pace {
+        Pace::new(self.clock.clone())
+    }
+
+    pub(super) fn dialer(&self, pace: &Pace) -> Dialer {
+        Dialer {
             names: self.names.clone(),
             trust: self.trust.clone(),
             pace: pace.clone(),
-        };
-        Line {
-            agent: Agent::with_parts(config, dialer, NoResolver),
-            pace,
         }
     }
 }

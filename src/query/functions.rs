@@ -303,6 +303,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn docs_list_every_function() {
+        let docs = include_str!("../../docs/sql.md");
+        let (_, section) = docs.split_once("## Functions").unwrap();
+        let (table, _) = section.split_once("\n\n`").unwrap();
+        let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        let words: Vec<&str> = table.split(|letter| !is_part(letter)).collect();
+        for entry in FUNCTIONS.iter().filter(|entry| entry.kind().is_some()) {
+            let is_listed = words.iter().any(|word| same_name(word, entry.name));
+            assert!(is_listed, "{} is not in docs/sql.md", entry.name);
+        }
+    }
+
+    #[test]
     fn names_are_lower_case_and_once() {
         for (index, entry) in FUNCTIONS.iter().enumerate() {
             assert_eq!(entry.name, entry.name.to_lowercase(), "{}", entry.name);

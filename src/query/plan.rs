@@ -238,8 +238,8 @@ impl Fraction {
         numerator: 5,
         scale: 1,
     };
-    /// Most digits after the point: a denominator of more would be no double.
-    pub const DIGITS: u8 = 15;
+    /// Most digits after the point: more than the text of any double has, and the denominator fits 64 bits.
+    pub const DIGITS: u8 = 18;
 
     /// 10^scale.
     #[must_use]

@@ -2,6 +2,8 @@
 //! for each group, as columns (SPEC 5; SQL.md, Sums and means). All states merge, in any order, into what one pass over
 //! everything gives.
 
+pub(super) mod columns;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -243,7 +245,7 @@ impl<'p> Aggregator<'p> {
         }
     }
 
-    fn full(&self, exceeded: Exceeded) -> Failure {
+    pub(super) fn full(&self, exceeded: Exceeded) -> Failure {
         let (holder, entries) = match (&self.distinct, &self.states) {
             (Some(distinct), _) => (Holder::Distinct, distinct.len()),
             (None, States::Quantiles(quantiles)) => (Holder::Quantiles, quantiles.len()),
@@ -261,20 +263,8 @@ impl<'p> Aggregator<'p> {
                 .map_err(|exceeded| self.full(exceeded));
         }
         match (&mut self.states, &other.states) {
-            (States::Count(counts), States::Count(others)) => {
-                for (group, from) in pairs() {
-                    if let (Some(count), Some(other)) =
-                        (counts.get_mut(group as usize), others.get(from as usize))
-                    {
-                        *count += other;
-                    }
-                }
-                Ok(())
-            }
-            (States::Exact(sums), States::Exact(others)) => {
-                sums.merge(others, pairs());
-                Ok(())
-            }
+            (States::Count(counts), States::Count(others)) => add_counts(counts, others, pairs()),
+            (States::Exact(sums), States::Exact(others)) => sums.merge(others, pairs()),
             (States::Double(sums), States::Double(others)) => sums.merge(others, pairs()),
             (States::Extreme(extremes), States::Extreme(others)) => extremes.merge(others, pairs()),
             (States::Choice(choice), States::Choice(others)) => choice.merge(others, pairs()),
@@ -363,6 +353,35 @@ impl States {
         }
         Ok(())
     }
+}
+
+/// For each pair of groups the state here and the one of `others` that it takes in.
+pub(super) fn merge_each<T>(
+    states: &mut [T],
+    others: &[T],
+    pairs: impl Iterator<Item = (u32, u32)>,
+    mut merge: impl FnMut((u32, u32), &mut T, &T) -> Result<(), Exceeded>,
+) -> Result<(), Exceeded> {
+    for (group, from) in pairs {
+        if let (Some(state), Some(other)) =
+            (states.get_mut(group as usize), others.get(from as usize))
+        {
+            merge((group, from), state, other)?;
+        }
+    }
+    Ok(())
+}
+
+/// Counts of rows, merged.
+pub(super) fn add_counts(
+    counts: &mut [u64],
+    others: &[u64],
+    pairs: impl Iterator<Item = (u32, u32)>,
+) -> Result<(), Exceeded> {
+    merge_each(counts, others, pairs, |_, count, other| {
+        *count += other;
+        Ok(())
+    })
 }
 
 /// Why a state takes no row.

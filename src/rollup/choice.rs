@@ -4,7 +4,8 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::aggregate::{Order, Rows};
+use super::aggregate::columns::{NotLoaded, fill, placed};
+use super::aggregate::{Order, Rows, merge_each};
 use super::cells::{Cells, TextCells, Values};
 use super::extreme::Sought;
 use crate::budget::{Budget, Charged, Exceeded};
@@ -81,28 +82,61 @@ impl Choice {
         other: &Self,
         pairs: impl Iterator<Item = (u32, u32)>,
     ) -> Result<(), Exceeded> {
-        for (group, from) in pairs {
-            let (Some(held), Some(&position)) = (
-                self.positions.get_mut(group as usize),
-                other.positions.get(from as usize),
-            ) else {
-                continue;
-            };
-            if position == NOWHERE {
-                continue;
-            }
+        let (held, others) = (&mut self.positions, &other.positions);
+        merge_each(held, others, pairs, |(group, from), held, &position| {
             let ordering = other.keys.compare(from, &self.keys, group);
-            if *held == NOWHERE
-                || self.sought.beats(ordering)
-                || (ordering.is_eq() && position < *held)
+            let is_earlier = ordering.is_eq() && position < *held;
+            if position == NOWHERE
+                || (*held != NOWHERE && !self.sought.beats(ordering) && !is_earlier)
             {
-                *held = position;
-                self.keys.copy(group, &other.keys, from)?;
-                self.values.copy(group, &other.values, from)?;
+                return Ok(());
             }
-        }
-        Ok(())
+            *held = position;
+            self.keys.copy(group, &other.keys, from)?;
+            self.values.copy(group, &other.values, from)
+        })
     }
+
+    /// The states as columns: position, key and value.
+    pub(super) fn columns(&self, groups: &[u32]) -> Vec<Vector> {
+        let columns = [self.keys.gather(groups), self.values.gather(groups)];
+        let positions = placed(held(&self.positions, groups));
+        positions.into_iter().chain(columns).collect()
+    }
+
+    /// The states of such columns, in place of those that are here.
+    pub(super) fn load(
+        &mut self,
+        positions: &[Option<Position>],
+        keys: &Vector,
+        values: &Vector,
+    ) -> Result<(), NotLoaded> {
+        let is_whole = |row: usize| (keys.valid.is_valid(row), values.valid.is_valid(row));
+        let mut rows = positions.iter().enumerate();
+        if rows.any(|(row, held)| is_whole(row) != (held.is_some(), held.is_some())) {
+            return Err(NotLoaded::Malformed);
+        }
+        put(&mut self.positions, positions)?;
+        fill(&mut self.keys, keys)?;
+        fill(&mut self.values, values)
+    }
+}
+
+/// The positions of `groups`; none where a group has no record.
+fn held(positions: &[Position], groups: &[u32]) -> impl Iterator<Item = Option<Position>> {
+    let held = groups.iter().map(|&group| positions.get(group as usize));
+    held.map(|position| position.copied().filter(|&position| position != NOWHERE))
+}
+
+/// Puts positions in the place of those that are there, which are as many.
+fn put(positions: &mut [Position], held: &[Option<Position>]) -> Result<(), NotLoaded> {
+    if positions.len() != held.len() {
+        return Err(NotLoaded::Malformed);
+    }
+    for (position, held) in positions.iter_mut().zip(held) {
+        *position = held.unwrap_or(NOWHERE);
+    }
+    Ok(())
 }
 
 /// What all contests need, whatever the type of their keys.
@@ -249,17 +283,32 @@ impl Ends {
         other: &Self,
         pairs: impl Iterator<Item = (u32, u32)>,
     ) -> Result<(), Exceeded> {
-        for (group, from) in pairs {
-            if let (Some(held), Some(&position)) = (
-                self.positions.get_mut(group as usize),
-                other.positions.get(from as usize),
-            ) && position != NOWHERE
-                && self.end.beats(position, *held)
-            {
-                *held = position;
-                self.values.copy(group, &other.values, from)?;
+        let (held, others) = (&mut self.positions, &other.positions);
+        merge_each(held, others, pairs, |(group, from), held, &position| {
+            if position == NOWHERE || !self.end.beats(position, *held) {
+                return Ok(());
             }
-        }
-        Ok(())
+            *held = position;
+            self.values.copy(group, &other.values, from)
+        })
+    }
+
+    /// The states as columns: position and value.
+    pub(super) fn columns(&self, groups: &[u32]) -> Vec<Vector> {
+        let positions = placed(held(&self.positions, groups));
+        positions
+            .into_iter()
+            .chain([self.values.gather(groups)])
+            .collect()
+    }
+
+    /// The states of such columns, in place of those that are here.
+    pub(super) fn load(
+        &mut self,
+        positions: &[Option<Position>],
+        values: &Vector,
+    ) -> Result<(), NotLoaded> {
+        put(&mut self.positions, positions)?;
+        fill(&mut self.values, values)
     }
 }

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
+use super::cells::{Cells, Values};
 use super::groups::Table;
+use super::partial::ValuesHeld;
 use super::positive_zeros;
 use crate::budget::{Budget, Exceeded};
 use crate::limits::BATCH_ROWS;
@@ -47,6 +49,17 @@ impl Distinct {
             let groups: Vec<u32> = here.map(Option::unwrap_or_default).collect();
             self.add(&groups, values)
         })
+    }
+
+    /// The values with their groups.
+    pub(super) fn held(&self) -> Option<(ValuesHeld<'_>, &Cells)> {
+        match self.pairs.keys.as_slice() {
+            [groups, values] => match &groups.values {
+                Values::Int(groups) => Some((ValuesHeld::Cells(groups), values)),
+                Values::Boolean(_) | Values::Wide(_) | Values::Double(_) | Values::Text(_) => None,
+            },
+            _ => None,
+        }
     }
 
     /// Shows every pair of group and value, some at a time.

@@ -9,6 +9,7 @@ mod extreme;
 mod groups;
 mod moments;
 mod order;
+mod partial;
 mod quantile;
 mod state;
 mod sum;
@@ -29,6 +30,7 @@ use crate::value::vector::{Batch, Data, Vector};
 use aggregate::{Aggregator, Order};
 use groups::Table;
 pub use order::Results;
+pub use partial::{Layout, Loader, Partial, Refused};
 pub use state::{Output, State};
 pub use top::{Ordered, Top};
 
@@ -195,6 +197,11 @@ impl<'p> Rollup<'p> {
 
     /// Takes the groups of `other`, a rollup of the same plan over other rows.
     pub fn merge(&mut self, other: Self) -> Result<(), Failure> {
+        self.absorb(&other).map(drop)
+    }
+
+    /// The same; gives the number here of each of its groups.
+    fn absorb(&mut self, other: &Self) -> Result<Charged<u32>, Failure> {
         let full = |groups, exceeded| Failure::full(Holder::Keys, groups, exceeded);
         let mut map = Charged::new(&self.budget);
         let mut found = std::mem::take(&mut self.found);
@@ -215,7 +222,7 @@ impl<'p> Rollup<'p> {
         }
         self.found = found;
         self.newest = self.newest.max(other.newest);
-        Ok(())
+        Ok(map)
     }
 
     /// HAVING, ORDER BY and LIMIT over all groups; the outputs are then taken batch by batch. A query without keys has

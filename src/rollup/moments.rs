@@ -4,8 +4,9 @@
 
 use std::sync::Arc;
 
-use super::aggregate::{Fault, Unfit};
-use super::sum::{charged, finite};
+use super::aggregate::columns::{NotLoaded, counts, each_count, each_number, numbers as texts};
+use super::aggregate::{Fault, Unfit, add_counts, merge_each};
+use super::sum::{charged, finite, load_sum};
 use crate::budget::{Budget, Charge, Charged, Exceeded};
 use crate::query::plan::Statistic;
 use crate::value::decimal;
@@ -86,9 +87,9 @@ impl Moments {
                 charged(sum, &mut self.heap, |sum| match moment {
                     Moment::X => sum.add_number(x),
                     Moment::Y => sum.add_number(y),
-                    Moment::Xx => sum.add_number_product(x, x),
-                    Moment::Xy => sum.add_number_product(x, y),
-                    Moment::Yy => sum.add_number_product(y, y),
+                    Moment::Xx => sum.add_product(x, x),
+                    Moment::Xy => sum.add_product(x, y),
+                    Moment::Yy => sum.add_product(y, y),
                 })?;
             }
         }
@@ -100,22 +101,51 @@ impl Moments {
         other: &Self,
         pairs: impl Iterator<Item = (u32, u32)> + Clone,
     ) -> Result<(), Exceeded> {
-        for (group, from) in pairs.clone() {
-            if let (Some(rows), Some(others)) = (
-                self.rows.get_mut(group as usize),
-                other.rows.get(from as usize),
-            ) {
-                *rows += others;
-            }
-        }
+        add_counts(&mut self.rows, &other.rows, pairs.clone())?;
         for ((_, sums), (_, others)) in self.sums.iter_mut().zip(&other.sums) {
-            for (group, from) in pairs.clone() {
-                if let (Some(sum), Some(other)) =
-                    (sums.get_mut(group as usize), others.get(from as usize))
-                {
-                    charged(sum, &mut self.heap, |sum| sum.merge(other))?;
-                }
-            }
+            merge_each(sums, others, pairs.clone(), |_, sum, other| {
+                charged(sum, &mut self.heap, |sum| sum.merge(other))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// What the names of its sums end in.
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        let names = self.sums.iter().map(|(moment, _)| match moment {
+            Moment::X => "_x",
+            Moment::Y => "_y",
+            Moment::Xx => "_xx",
+            Moment::Xy => "_xy",
+            Moment::Yy => "_yy",
+        });
+        names.collect()
+    }
+
+    /// The states as columns: rows, and the sums.
+    pub(super) fn columns(&self, groups: &[u32]) -> Vec<Vector> {
+        let of = |group: &u32| self.rows.get(*group as usize).copied().unwrap_or_default();
+        let sums = self.sums.iter().map(|(_, sums)| {
+            let of = |group: &u32| sums.get(*group as usize).map(FloatSum::dyadic);
+            texts(groups.iter().filter_map(of))
+        });
+        [counts(groups.iter().map(of))]
+            .into_iter()
+            .chain(sums)
+            .collect()
+    }
+
+    /// The states of such columns, in place of those that are here.
+    pub(super) fn load(&mut self, rows: &Vector, columns: &[Vector]) -> Result<(), NotLoaded> {
+        each_count(&mut self.rows, rows)?;
+        if columns.len() != self.sums.len() {
+            return Err(NotLoaded::Malformed);
+        }
+        for ((_, sums), column) in self.sums.iter_mut().zip(columns) {
+            each_number(column, |row, number| {
+                let sum = sums.get_mut(row).ok_or(NotLoaded::Malformed)?;
+                load_sum(sum, &mut self.heap, &number)
+            })?;
         }
         Ok(())
     }

@@ -275,7 +275,7 @@ pub(super) fn keep_first(
     numbers.truncate(count);
 }
 
-fn by_keys(keys: &[Cells], a: u32, b: u32) -> Ordering {
+pub(super) fn by_keys(keys: &[Cells], a: u32, b: u32) -> Ordering {
     keys.iter()
         .map(|cells| cells.compare(a, cells, b))
         .find(|ordering| ordering.is_ne())

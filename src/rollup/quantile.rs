@@ -6,10 +6,11 @@ use std::sync::Arc;
 use super::aggregate::Unfit;
 use super::cells::{Cells, Values};
 use super::order::sort;
+use super::partial::ValuesHeld;
 use super::sum::doubles;
 use crate::budget::{Budget, Charged, Exceeded};
 use crate::query::plan::{Fraction, Quantile, QuantileKind};
-use crate::value::float_sum::FloatSum;
+use crate::value::float_sum::{FloatSum, Number};
 use crate::value::vector::{Data, Validity, Vector};
 use crate::value::{Type, interpolate};
 
@@ -68,6 +69,11 @@ impl Quantiles {
             self.values.copy(at, &other.values, from)?;
         }
         Ok(())
+    }
+
+    /// The values with their groups.
+    pub(super) fn held(&self) -> (ValuesHeld<'_>, &Cells) {
+        (ValuesHeld::Numbers(&self.groups), &self.values)
     }
 
     /// Sorts the values, once all are there.
@@ -177,11 +183,11 @@ fn between_doubles(low: f64, high: f64, place: Place) -> Option<f64> {
     if place.part == 0 {
         return Some(low);
     }
-    #[expect(clippy::cast_precision_loss, reason = "at most 10^15: see Fraction")]
-    let (rest, part) = ((place.of - place.part) as f64, place.part as f64);
     let mut sum = FloatSum::default();
-    sum.add_product(low, rest);
-    sum.add_product(high, part);
+    for (value, weight) in [(low, place.of - place.part), (high, place.part)] {
+        let weight = Number::of_integer(weight.into());
+        sum.add_product(&Number::of_double(value), &weight);
+    }
     sum.mean(place.of)
 }
 

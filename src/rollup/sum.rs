@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use super::aggregate::Unfit;
+use super::aggregate::columns::{NotLoaded, counts, each_count, each_number, numbers};
+use super::aggregate::{Unfit, merge_each};
 use crate::budget::{Budget, Charge, Charged, Exceeded};
+use crate::value::dyadic::Dyadic;
 use crate::value::float_sum::FloatSum;
 use crate::value::vector::{Data, Validity, Vector};
 use crate::value::wide_sum::WideSum;
@@ -46,15 +48,38 @@ impl ExactSums {
         }
     }
 
-    pub(super) fn merge(&mut self, other: &Self, pairs: impl Iterator<Item = (u32, u32)>) {
-        for (group, from) in pairs {
-            if let (Some(state), Some(other)) =
-                (self.0.get_mut(group as usize), other.0.get(from as usize))
-            {
-                state.sum.merge(other.sum);
-                state.rows += other.rows;
-            }
+    pub(super) fn merge(
+        &mut self,
+        other: &Self,
+        pairs: impl Iterator<Item = (u32, u32)>,
+    ) -> Result<(), Exceeded> {
+        merge_each(&mut self.0, &other.0, pairs, |_, state, other| {
+            state.sum.merge(other.sum);
+            state.rows += other.rows;
+            Ok(())
+        })
+    }
+
+    /// The states as columns: rows, and the sum.
+    pub(super) fn columns(&self, groups: &[u32]) -> Vec<Vector> {
+        vec![
+            counts(states(&self.0, groups).map(|state| state.rows)),
+            numbers(states(&self.0, groups).map(|state| state.sum.dyadic())),
+        ]
+    }
+
+    /// The states of such columns, in place of those that are here.
+    pub(super) fn load(&mut self, rows: &Vector, sums: &Vector) -> Result<(), NotLoaded> {
+        let mut counted = vec![0; self.0.len()];
+        each_count(&mut counted, rows)?;
+        for (state, rows) in self.0.iter_mut().zip(counted) {
+            state.rows = rows;
         }
+        each_number(sums, |row, number| {
+            let state = self.0.get_mut(row).ok_or(NotLoaded::Malformed)?;
+            state.sum = WideSum::of_dyadic(&number).ok_or(NotLoaded::Malformed)?;
+            Ok(())
+        })
     }
 
     /// The sums as values of `ty`; NULL over no rows.
@@ -137,18 +162,31 @@ impl DoubleSums {
         other: &Self,
         pairs: impl Iterator<Item = (u32, u32)>,
     ) -> Result<(), Exceeded> {
-        for (group, from) in pairs {
-            if let (Some(state), Some(other)) = (
-                self.states.get_mut(group as usize),
-                other.states.get(from as usize),
-            ) {
-                state.rows += other.rows;
-                charged(&mut state.sum, &mut self.heap, |sum| {
-                    sum.merge(&other.sum);
-                })?;
-            }
+        merge_each(&mut self.states, &other.states, pairs, |_, state, other| {
+            state.rows += other.rows;
+            charged(&mut state.sum, &mut self.heap, |sum| sum.merge(&other.sum))
+        })
+    }
+
+    /// The states as columns: rows, and the sum.
+    pub(super) fn columns(&self, groups: &[u32]) -> Vec<Vector> {
+        vec![
+            counts(states(&self.states, groups).map(|state| state.rows)),
+            numbers(states(&self.states, groups).map(|state| state.sum.dyadic())),
+        ]
+    }
+
+    /// The states of such columns, in place of those that are here.
+    pub(super) fn load(&mut self, rows: &Vector, sums: &Vector) -> Result<(), NotLoaded> {
+        let mut counted = vec![0; self.states.len()];
+        each_count(&mut counted, rows)?;
+        for (state, rows) in self.states.iter_mut().zip(counted) {
+            state.rows = rows;
         }
-        Ok(())
+        each_number(sums, |row, number| {
+            let state = self.states.get_mut(row).ok_or(NotLoaded::Malformed)?;
+            load_sum(&mut state.sum, &mut self.heap, &number)
+        })
     }
 
     /// The sums, rounded once; NULL over no rows.
@@ -181,6 +219,17 @@ pub(super) fn charged(
         0 => Ok(()),
         grown => heap.add(grown),
     }
+}
+
+/// Adds a number that a shard wrote to a sum.
+pub(super) fn load_sum(
+    sum: &mut FloatSum,
+    heap: &mut Charge,
+    number: &Dyadic,
+) -> Result<(), NotLoaded> {
+    let mut fits = false;
+    charged(sum, heap, |sum| fits = sum.add_dyadic(number))?;
+    fits.then_some(()).ok_or(NotLoaded::Malformed)
 }
 
 fn states<'a, T>(all: &'a [T], groups: &'a [u32]) -> impl Iterator<Item = &'a T> {

@@ -10,6 +10,8 @@ use crate::query::plan::{
 };
 use crate::value::{Type, Value};
 
+mod partial;
+
 const NULL: Value = Value::Null;
 
 fn int(value: i64) -> Value {
@@ -470,6 +472,9 @@ fn quantiles_are_exact() {
         ("last", BIGINT, BIGINT, vec![int(4), int(1)], quantile(disc, 1, 0), int(4)),
         ("0.07 of 100 is the seventh", BIGINT, BIGINT, (1..=100).map(int).collect(), quantile(disc, 7, 2), int(7)),
         ("just past it", BIGINT, BIGINT, (1..=100).map(int).collect(), quantile(disc, 71, 3), int(8)),
+        ("a fraction of 18 digits", BIGINT, DOUBLE, vec![int(0), int(1)], quantile(cont, 300_000_000_000_000_044, 18), Value::Double(0.300_000_000_000_000_04)),
+        ("and of doubles", DOUBLE, DOUBLE, vec![Value::Double(-1e308), Value::Double(1e308)], quantile(cont, 999_999_999_999_999_999, 18), Value::Double(1e308)),
+        ("of decimals of 38 digits", WIDE, WIDE, vec![Value::Wide(10_i128.pow(38) - 1), Value::Wide(1 - 10_i128.pow(38))], quantile(cont, 999_999_999_999_999_999, 18), Value::Wide(99_999_999_999_999_999_799_999_999_999_999_999_999)),
         ("a time rounds half away", Type::Timestamp, Type::Timestamp, vec![int(-2), int(-1)], quantile(cont, 5, 1), int(-2)),
         ("nothing", BIGINT, DOUBLE, vec![NULL, NULL], quantile(cont, 5, 1), NULL),
         ("nothing that is a value", BIGINT, BIGINT, vec![NULL], quantile(disc, 5, 1), NULL),

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use super::aggregate::columns::placed;
 use super::cells::Cells;
 use super::order::{OrderColumn, by_order, keep_first, sort, unread};
 use super::{Failure, Holder};
@@ -72,20 +73,58 @@ impl<'p> Top<'p> {
         let keys = keys.collect::<Result<Vec<_>, Problem>>()?;
         let kept = self.before_bar(batch, &keys);
         let pushed = kept.and_then(|kept| match kept {
-            Kept::All => self.held.push(batch, &keys, &self.reads, &self.budget),
+            Kept::All => self.push(batch, &keys),
             Kept::Rows(rows) if rows.is_empty() => Ok(()),
             Kept::Rows(rows) => {
                 let gather = |key: &Cow<'_, Vector>| Cow::Owned(key.gather(&rows));
                 let keys: Vec<_> = keys.iter().map(gather).collect();
                 let batch = batch.gather(&rows);
-                self.held.push(&batch, &keys, &self.reads, &self.budget)
+                self.push(&batch, &keys)
             }
         });
         pushed.map_err(|exceeded| self.full(exceeded))?;
-        if self.held.len() >= self.limit.saturating_mul(2).max(self.limit + SURPLUS_ROWS) {
-            self.drop_worst()?;
+        self.drop_surplus()
+    }
+
+    fn push(&mut self, batch: &Batch, keys: &[Cow<'_, Vector>]) -> Result<(), Exceeded> {
+        let positions = (0..batch.rows).map(|row| batch.position(row));
+        self.held
+            .push(batch, keys, positions, &self.reads, &self.budget)
+    }
+
+    /// Takes rows that a shard kept: the columns that the outputs read, the keys of the order, and where they stood.
+    pub(super) fn take_held(
+        &mut self,
+        batch: &Batch,
+        keys: &[Vector],
+        positions: &[Position],
+    ) -> Result<(), Failure> {
+        let keys: Vec<_> = keys.iter().map(Cow::Borrowed).collect();
+        let positions = positions.iter().copied();
+        self.held
+            .push(batch, &keys, positions, &self.reads, &self.budget)
+            .map_err(|exceeded| self.full(exceeded))?;
+        self.drop_surplus()
+    }
+
+    fn drop_surplus(&mut self) -> Result<(), Failure> {
+        let most = self
+            .limit
+            .saturating_mul(2)
+            .max(self.limit.saturating_add(SURPLUS_ROWS));
+        match self.held.len() >= most {
+            true => self.drop_worst(),
+            false => Ok(()),
         }
-        Ok(())
+    }
+
+    pub(super) fn plan(&self) -> &'p Rows {
+        self.plan
+    }
+
+    /// The columns that are kept.
+    pub(super) fn reads(&self) -> &ColumnSet {
+        &self.reads
     }
 
     /// The rows of `batch`, whose order is by `keys`, that come before the bar.
@@ -205,6 +244,7 @@ impl<'p> Held<'p> {
         &mut self,
         batch: &Batch,
         keys: &[Cow<'_, Vector>],
+        mut positions: impl Iterator<Item = Position>,
         reads: &ColumnSet,
         budget: &Arc<Budget>,
     ) -> Result<(), Exceeded> {
@@ -230,7 +270,7 @@ impl<'p> Held<'p> {
             }
         }
         self.positions.reserve(batch.rows)?;
-        (0..batch.rows).try_for_each(|row| self.positions.push(batch.position(row)))
+        positions.try_for_each(|position| self.positions.push(position))
     }
 
     /// Appends `rows` of `other`.
@@ -294,6 +334,26 @@ impl Ordered<'_> {
         };
         self.next += batch.rows;
         Ok(Some(batch))
+    }
+
+    /// The next rows as they are kept: their positions, the keys of the order, and the columns that the outputs read.
+    pub(super) fn next_held(&mut self) -> Option<Batch> {
+        let rest = self.rows.get(self.next..).unwrap_or_default();
+        let rows = rest.get(..BATCH_ROWS).unwrap_or(rest);
+        if rows.is_empty() {
+            return None;
+        }
+        let positions = placed(rows.iter().map(|&row| Some(self.held.position(row))));
+        let keys = self.held.order.iter().map(|column| &column.cells);
+        let cells = keys.chain(self.held.columns.iter().flatten());
+        let columns = cells.map(|cells| cells.gather(rows));
+        let batch = Batch {
+            rows: rows.len(),
+            columns: positions.into_iter().chain(columns).collect(),
+            ..Batch::default()
+        };
+        self.next += batch.rows;
+        Some(batch)
     }
 
     fn evaluated(&self, rows: &[u32]) -> Result<Batch, Problem> {

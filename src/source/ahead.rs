@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, Scope, scope};
 
-use super::Opened;
+use super::{Opened, Span};
 use crate::error::{Error, Kind, Result};
 use crate::stop::{Cause, Stop};
 use crate::store::Stretch;
@@ -18,6 +18,7 @@ use crate::store::inputs::{Input, Inputs};
 /// What the threads have fetched, in the order of the inputs.
 pub(super) struct Ahead<'run> {
     inputs: &'run Inputs,
+    span: Span,
     segment_bytes: u64,
     /// Segment *k* comes from lane *k* mod their number.
     lanes: Vec<Receiver<Result<Stretch>>>,
@@ -35,6 +36,7 @@ type Spent = Mutex<Vec<Vec<u8>>>;
 /// Fetches with `threads` while `read` runs; they are stopped when that returns.
 pub(super) fn with<T>(
     inputs: &Inputs,
+    span: Span,
     segment_bytes: u64,
     threads: usize,
     stop: &Stop,
@@ -42,23 +44,26 @@ pub(super) fn with<T>(
 ) -> Result<T> {
     // A run whose LIMIT is filled goes on; what fetches for it does not.
     let stop = stop.part();
-    let segments = plan(inputs, segment_bytes).take(threads).count();
+    let segments = plan(inputs, span, segment_bytes).take(threads).count();
     let spent = Spent::default();
     scope(|scope| {
         let lanes = (0..segments)
             .map(|lane| {
-                let segments = plan(inputs, segment_bytes).skip(lane).step_by(segments);
+                let segments = plan(inputs, span, segment_bytes)
+                    .skip(lane)
+                    .step_by(segments);
                 start(scope, segments, &spent, &stop)
             })
             .collect::<Result<Vec<_>>>();
         let outcome = lanes.and_then(|lanes| {
             read(Ahead {
                 inputs,
+                span,
                 segment_bytes,
                 lanes,
                 spent: &spent,
                 next: Cell::new(0),
-                opened: Cell::new(0),
+                opened: Cell::new(span.from.input),
                 start: Cell::new(0),
             })
         });
@@ -67,24 +72,35 @@ pub(super) fn with<T>(
     })
 }
 
-/// Every segment of the inputs, in order.
-fn plan(inputs: &Inputs, segment_bytes: u64) -> impl Iterator<Item = (Input<'_>, Range<u64>)> {
-    inputs.iter().flat_map(move |input| {
-        let segments = segments(&input, segment_bytes);
-        iter::repeat(input).zip(segments)
+/// Every segment of the inputs of `span`, in order.
+fn plan(
+    inputs: &Inputs,
+    span: Span,
+    segment_bytes: u64,
+) -> impl Iterator<Item = (Input<'_>, Range<u64>)> {
+    let spanned = span.inputs();
+    let spanned = spanned.filter_map(move |number| Some((number, inputs.get(number)?)));
+    spanned.flat_map(move |(number, input)| {
+        let part = span.part(number, input.entry.bytes);
+        iter::repeat(input).zip(segments(&input, part, segment_bytes))
     })
 }
 
-/// The segments of one input: one at least, for an empty object must still be there; none where it has no ranges.
-fn segments(input: &Input<'_>, segment_bytes: u64) -> impl Iterator<Item = Range<u64>> + use<> {
-    let bytes = input.entry.bytes;
+/// The segments of a part of one input: one at least, for an empty object must still be there; none where it has no
+/// ranges.
+fn segments(
+    input: &Input<'_>,
+    part: Range<u64>,
+    segment_bytes: u64,
+) -> impl Iterator<Item = Range<u64>> + use<> {
+    let bytes = part.end - part.start;
     let count = match input.has_ranges() {
         true => bytes.div_ceil(segment_bytes).max(1),
         false => 0,
     };
     (0..count).map(move |number| {
-        let start = number.saturating_mul(segment_bytes);
-        start..start.saturating_add(segment_bytes).min(bytes)
+        let start = part.start + number.saturating_mul(segment_bytes);
+        start..start.saturating_add(segment_bytes).min(part.end)
     })
 }
 
@@ -134,12 +150,14 @@ fn fetch<'run>(
 impl<'run> Ahead<'run> {
     /// Opens an input that has ranges.
     pub(super) fn open<'a>(&'a self, number: usize) -> Result<Opened<'a>> {
-        let count = |input: Input<'_>| segments(&input, self.segment_bytes).count();
-        let between = self.opened.get()..number;
-        let passed: usize = between
-            .filter_map(|number| self.inputs.get(number))
-            .map(count)
-            .sum();
+        let count = |number: usize| {
+            let Some(input) = self.inputs.get(number) else {
+                return 0;
+            };
+            let part = self.span.part(number, input.entry.bytes);
+            segments(&input, part, self.segment_bytes).count()
+        };
+        let passed: usize = (self.opened.get()..number).map(count).sum();
         let start = self.start.get().saturating_add(passed);
         self.opened.set(number);
         self.start.set(start);
@@ -148,7 +166,7 @@ impl<'run> Ahead<'run> {
         }
         let input = self.inputs.get(number);
         let input = input.ok_or_else(|| Error::defect("opening", "no such input"))?;
-        let end = start.saturating_add(count(input));
+        let end = start.saturating_add(count(number));
         let Stretch { bytes, version_id } = self.take()?;
         let reader = Joined {
             ahead: self,

@@ -8,6 +8,7 @@
 //! decodes.
 
 mod ahead;
+mod span;
 #[cfg(test)]
 mod tests;
 
@@ -19,20 +20,23 @@ use crate::limits::{BUFFER_PERCENT, FETCHER_BYTES, FETCHERS, SEGMENT_BYTES, WORK
 use crate::stop::Stop;
 use crate::store::inputs::Inputs;
 
-/// Opens the inputs, each once, in their order.
+pub use self::span::{Place, Span};
+
+/// Opens the inputs of a span, each once, in their order.
 pub struct Source<'run> {
     inputs: &'run Inputs,
+    span: Span,
     stop: &'run Stop,
     ahead: Option<Ahead<'run>>,
 }
 
 /// An input being read.
 pub struct Opened<'a> {
-    /// Its size, as it is stored.
+    /// The size of the whole input, as it is stored.
     pub bytes: u64,
     /// Where the store keeps versions.
     pub version_id: Option<String>,
-    /// Its bytes. A read fails with the run's error inside ([`crate::store::lifted`]).
+    /// The bytes that the span has of it. A read fails with the run's error inside ([`crate::store::lifted`]).
     pub reader: Box<dyn Read + 'a>,
 }
 
@@ -50,38 +54,43 @@ pub fn fetchers(memory_limit_bytes: Option<u64>, workers: usize) -> usize {
     (share.saturating_sub(held) / FETCHER_BYTES).min(FETCHERS)
 }
 
-/// Gives `read` a source of `inputs` for which `fetchers` threads fetch ahead. They have ended when this returns,
+/// Gives `read` a source of `span` of `inputs`, for which `fetchers` threads fetch ahead. They have ended when this returns,
 /// whatever is left to be read.
 ///
 /// # Errors
 /// Those of `read`; 74 where no thread can be had.
 pub fn with<'run, T>(
     inputs: &'run Inputs,
+    span: Span,
     fetchers: usize,
     stop: &'run Stop,
     read: impl FnOnce(&Source<'_>) -> Result<T>,
 ) -> Result<T> {
-    with_segments(SEGMENT_BYTES, inputs, fetchers, stop, read)
+    with_segments(SEGMENT_BYTES, inputs, span, fetchers, stop, read)
 }
 
 fn with_segments<'run, T>(
     segment_bytes: usize,
     inputs: &'run Inputs,
+    span: Span,
     fetchers: usize,
     stop: &'run Stop,
     read: impl FnOnce(&Source<'_>) -> Result<T>,
 ) -> Result<T> {
     let segment_bytes = u64::try_from(segment_bytes).unwrap_or(u64::MAX);
-    if fetchers == 0 || !inputs.iter().any(|input| input.has_ranges()) {
+    let mut spanned = span.inputs().filter_map(|number| inputs.get(number));
+    if fetchers == 0 || !spanned.any(|input| input.has_ranges()) {
         return read(&Source {
             inputs,
+            span,
             stop,
             ahead: None,
         });
     }
-    ahead::with(inputs, segment_bytes, fetchers, stop, |ahead| {
+    ahead::with(inputs, span, segment_bytes, fetchers, stop, |ahead| {
         read(&Source {
             inputs,
+            span,
             stop,
             ahead: Some(ahead),
         })
@@ -100,11 +109,17 @@ impl Source<'_> {
         match &self.ahead {
             Some(ahead) if input.has_ranges() => ahead.open(number),
             Some(_) | None => {
-                let opened = input.open(self.stop)?;
+                let bytes = input.entry.bytes;
+                let part = self.span.part(number, bytes);
+                let opened = input.open_at(part.start, self.stop)?;
                 Ok(Opened {
-                    bytes: opened.bytes,
+                    bytes,
                     version_id: opened.version_id,
-                    reader: opened.reader,
+                    // To its end it is read as far as it goes, which must be where it was listed to end.
+                    reader: match part.end == bytes {
+                        true => opened.reader,
+                        false => Box::new(opened.reader.take(part.end - part.start)),
+                    },
                 })
             }
         }

@@ -43,9 +43,21 @@ fn listed(store: Arc<dyn Readable>) -> Inputs {
 
 /// Reads everything, `piece` bytes at a time; what came before an error comes with it.
 fn read(inputs: &Inputs, fetchers: usize, piece: usize, stop: &Stop) -> (Vec<u8>, Result<()>) {
+    read_span(inputs, Span::whole(inputs.len()), fetchers, piece, stop)
+}
+
+/// The same of a part.
+fn read_span(
+    inputs: &Inputs,
+    span: Span,
+    fetchers: usize,
+    piece: usize,
+    stop: &Stop,
+) -> (Vec<u8>, Result<()>) {
     let mut all = Vec::new();
-    let outcome = with_segments(SEGMENT, inputs, fetchers, stop, |source| {
-        for (number, input) in inputs.iter().enumerate() {
+    let outcome = with_segments(SEGMENT, inputs, span, fetchers, stop, |source| {
+        for number in span.inputs() {
+            let input = inputs.get(number).unwrap();
             let mut opened = source.open(number)?;
             if fetchers > 0 {
                 let version = format!("version of {}", input.entry.key);
@@ -95,16 +107,52 @@ fn the_bytes_are_those_of_reading_one_after_the_other() {
 }
 
 #[test]
+fn parts_of_the_inputs_put_together_are_all_of_them() {
+    let sizes = [3 * SEGMENT, 0, 7, SEGMENT + 1, 0, 40];
+    let (fake, all) = fake(&sizes, Vec::new());
+    let inputs = listed(fake);
+    let bytes = |number: usize| inputs.get(number).map(|input| input.entry.bytes);
+    // Every place, and the same place twice: a part of nothing.
+    let places = (0..=sizes.len()).flat_map(|input| {
+        let offsets = 0..bytes(input).unwrap_or(1).max(1);
+        offsets.map(move |offset| Place { input, offset })
+    });
+    let places: Vec<_> = places.collect();
+    for (fetchers, step) in [(0, 1), (0, 5), (1, 3), (3, 7), (16, 11)] {
+        let mut found = Vec::new();
+        let starts: Vec<_> = places.iter().copied().step_by(step).collect();
+        let ends = starts
+            .iter()
+            .skip(1)
+            .chain(places.last())
+            .chain(places.last());
+        for (&from, &to) in starts.iter().zip(ends) {
+            let (part, outcome) = read_span(&inputs, Span { from, to }, fetchers, 64, &stop());
+            assert!(outcome.is_ok(), "{from:?} {to:?} {fetchers}");
+            found.extend(part);
+        }
+        assert_eq!(found, all, "{fetchers} {step}");
+    }
+}
+
+#[test]
 fn what_is_not_read_of_an_object_is_passed_over() {
     let (fake, all) = fake(&[50, 20], Vec::new());
     let inputs = listed(fake);
     let mut found = Vec::new();
-    with_segments(SEGMENT, &inputs, 3, &stop(), |source| {
-        let mut first = [0; 10];
-        source.open(0)?.reader.read_exact(&mut first).unwrap();
-        source.open(1)?.reader.read_to_end(&mut found).unwrap();
-        Ok(())
-    })
+    with_segments(
+        SEGMENT,
+        &inputs,
+        Span::whole(inputs.len()),
+        3,
+        &stop(),
+        |source| {
+            let mut first = [0; 10];
+            source.open(0)?.reader.read_exact(&mut first).unwrap();
+            source.open(1)?.reader.read_to_end(&mut found).unwrap();
+            Ok(())
+        },
+    )
     .unwrap();
     assert_eq!(found, all[50..]);
 }
@@ -207,20 +255,27 @@ fn counting(sizes: &[usize], hangs_at: usize) -> (Arc<Counting>, Inputs) {
 fn f056_what_is_fetched_ahead_is_bounded() {
     for fetchers in [1, 3, 8] {
         let (store, inputs) = counting(&[20 * SEGMENT, 3, 3, 20 * SEGMENT], usize::MAX);
-        with_segments(SEGMENT, &inputs, fetchers, &stop(), |source| {
-            let mut taken = 0;
-            for number in 0..inputs.len() {
-                let mut opened = source.open(number)?;
-                let mut segment = [0; SEGMENT];
-                while opened.reader.read(&mut segment).unwrap() > 0 {
-                    taken += 1;
-                    std::thread::yield_now();
-                    let fetched = store.fetched.load(Ordering::SeqCst);
-                    assert!(fetched <= taken + fetchers, "{fetched} {taken} {fetchers}");
+        with_segments(
+            SEGMENT,
+            &inputs,
+            Span::whole(inputs.len()),
+            fetchers,
+            &stop(),
+            |source| {
+                let mut taken = 0;
+                for number in 0..inputs.len() {
+                    let mut opened = source.open(number)?;
+                    let mut segment = [0; SEGMENT];
+                    while opened.reader.read(&mut segment).unwrap() > 0 {
+                        taken += 1;
+                        std::thread::yield_now();
+                        let fetched = store.fetched.load(Ordering::SeqCst);
+                        assert!(fetched <= taken + fetchers, "{fetched} {taken} {fetchers}");
+                    }
                 }
-            }
-            Ok(())
-        })
+                Ok(())
+            },
+        )
         .unwrap();
         assert_eq!(store.fetched.load(Ordering::SeqCst), 42);
         assert!(store.rooms.load(Ordering::SeqCst) <= fetchers + 1);
@@ -232,11 +287,18 @@ fn f056_what_is_fetched_ahead_is_bounded() {
 fn the_end_of_reading_ends_the_fetching() {
     let (store, inputs) = counting(&[100 * SEGMENT], 4);
     let stop = stop();
-    let read = with_segments(SEGMENT, &inputs, 4, &stop, |source| {
-        let mut byte = [0];
-        source.open(0)?.reader.read_exact(&mut byte).unwrap();
-        Ok(byte)
-    });
+    let read = with_segments(
+        SEGMENT,
+        &inputs,
+        Span::whole(inputs.len()),
+        4,
+        &stop,
+        |source| {
+            let mut byte = [0];
+            source.open(0)?.reader.read_exact(&mut byte).unwrap();
+            Ok(byte)
+        },
+    );
     assert!(read.is_ok() && stop.cause().is_none());
     assert!(store.fetched.load(Ordering::SeqCst) <= 8);
 }

@@ -13,7 +13,7 @@ mod tests;
 mod watched;
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -296,7 +296,17 @@ impl Readable for FileStore {
         self.files(pattern, stop, take)
     }
 
-    fn open(&self, key: &str, etag: Option<&str>, _stop: &Stop) -> Result<Option<Opened>> {
+    fn open(&self, key: &str, etag: Option<&str>, stop: &Stop) -> Result<Option<Opened>> {
+        self.open_at(key, etag, 0, stop)
+    }
+
+    fn open_at(
+        &self,
+        key: &str,
+        etag: Option<&str>,
+        offset: u64,
+        _stop: &Stop,
+    ) -> Result<Option<Opened>> {
         let place = self.resolve(key)?;
         let Some(seen) = self.look(&place.path, key)? else {
             return Ok(None);
@@ -306,7 +316,7 @@ impl Readable for FileStore {
             return Err(self.refused(key, "a regular file", found));
         }
         let failed = |cause: &io::Error| self.failed("opening", key, cause);
-        let file = match File::open(&place.path) {
+        let mut file = match File::open(&place.path) {
             Ok(file) => file,
             Err(cause) if is_absent(&cause) => return Ok(None),
             Err(cause) => return Err(failed(&cause)),
@@ -316,11 +326,13 @@ impl Readable for FileStore {
         if changed || Stamp::of(&seen) != stamp {
             return Err(changed_while("before it was opened", self.uri(key)));
         }
+        file.seek(SeekFrom::Start(offset))
+            .map_err(|cause| failed(&cause))?;
         Ok(Some(Opened {
             bytes: stamp.bytes,
             etag: stamp.etag(),
             version_id: None,
-            reader: Box::new(Watched::new(file, stamp, place.path, self.uri(key))),
+            reader: Box::new(Watched::new(file, offset, stamp, place.path, self.uri(key))),
         }))
     }
 

@@ -1,10 +1,11 @@
 //! The inputs of a run: everything that INPUT names, in input order, each once (SPEC 3 and 7, rule 8; SPEC 11).
 
 use std::cmp::Ordering;
+use std::io::Read;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Entry, Opened, Pattern, Readable, Stretch, gone, in_key_order, too_many};
+use super::{Entry, Opened, Pattern, Readable, Stretch, gone, in_key_order, lifted, too_many};
 use crate::budget::{Budget, Charge, Charged, Exceeded};
 use crate::error::{Error, Kind, Result};
 use crate::limits::{ALLOCATION_BYTES, LISTED_OBJECTS};
@@ -40,8 +41,16 @@ impl Input<'_> {
     /// # Errors
     /// 66 where it is gone or changed; the store's own.
     pub fn open(&self, stop: &Stop) -> Result<Opened> {
+        self.open_at(0, stop)
+    }
+
+    /// The same from its byte `offset` on.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_at(&self, offset: u64, stop: &Stop) -> Result<Opened> {
         let etag = Some(&*self.entry.etag).filter(|etag| !etag.is_empty());
-        let opened = self.store.open(&self.entry.key, etag, stop)?;
+        let opened = self.store.open_at(&self.entry.key, etag, offset, stop)?;
         let opened = opened.ok_or_else(|| gone(self.uri()))?;
         match opened.bytes == self.entry.bytes {
             true => Ok(opened),
@@ -69,6 +78,28 @@ impl Input<'_> {
     pub fn range(&self, range: Range<u64>, room: Vec<u8>, stop: &Stop) -> Result<Stretch> {
         let stretch = self.store.range(self.entry, range, room, stop)?;
         stretch.ok_or_else(|| gone(self.uri()))
+    }
+
+    /// A short stretch of it, however it is read; what is past its end is left out.
+    ///
+    /// # Errors
+    /// As [`Self::range`].
+    pub fn look(&self, range: Range<u64>, stop: &Stop) -> Result<Vec<u8>> {
+        let end = range.end.min(self.entry.bytes);
+        let range = range.start.min(end)..end;
+        if range.is_empty() || self.has_ranges() {
+            let stretch = (!range.is_empty()).then(|| self.range(range, Vec::new(), stop));
+            return Ok(stretch
+                .transpose()?
+                .map_or_else(Vec::new, |found| found.bytes));
+        }
+        let opened = self.open_at(range.start, stop)?;
+        let mut bytes = Vec::new();
+        let read = opened.reader.take(range.end - range.start);
+        match { read }.read_to_end(&mut bytes) {
+            Ok(_) => Ok(bytes),
+            Err(cause) => Err(lifted(cause, &self.uri())),
+        }
     }
 
     /// The same object has the same, whatever it is called.

@@ -70,6 +70,25 @@ pub trait Readable: Debug + Send + Sync {
     /// read is an error of the reader (see [`lifted`]).
     fn open(&self, key: &str, etag: Option<&str>, stop: &Stop) -> Result<Option<Opened>>;
 
+    /// The same from byte `offset` on; what comes before it is passed over.
+    ///
+    /// # Errors
+    /// As [`Readable::open`].
+    fn open_at(
+        &self,
+        key: &str,
+        etag: Option<&str>,
+        offset: u64,
+        stop: &Stop,
+    ) -> Result<Option<Opened>> {
+        let Some(mut opened) = self.open(key, etag, stop)? else {
+            return Ok(None);
+        };
+        let mut before = opened.reader.by_ref().take(offset);
+        io::copy(&mut before, &mut io::sink()).map_err(|cause| lifted(cause, &self.uri(key)))?;
+        Ok(Some(opened))
+    }
+
     /// Whether a listed object is better read in stretches ([`Readable::range`]), several at a time, than from first
     /// byte to last.
     fn has_ranges(&self, entry: &Entry) -> bool;

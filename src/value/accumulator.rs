@@ -39,6 +39,12 @@ impl Default for Accumulator {
 }
 
 impl Accumulator {
+    /// Whether the term is one that sums come to.
+    pub(super) fn holds(term: &Term) -> bool {
+        let bits = u128::BITS - term.magnitude.leading_zeros();
+        term.exponent >= LOWEST && term.exponent.saturating_add_unsigned(bits) < HIGHEST - 32
+    }
+
     pub(super) fn add(&mut self, term: Term) {
         let place = (term.exponent - LOWEST).unsigned_abs();
         let (limb, bits) = ((place / LIMB_BITS) as usize, place % LIMB_BITS);

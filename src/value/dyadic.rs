@@ -3,6 +3,7 @@
 //! products of them; only a quotient rounds.
 
 use std::cmp::Ordering;
+use std::fmt;
 
 use super::quotient::{assemble, low_half};
 
@@ -19,6 +20,10 @@ pub struct Dyadic {
 
 /// Bits of a limb.
 const LIMB_BITS: u32 = u64::BITS;
+/// Digits of base 16 of a limb.
+const LIMB_DIGITS: usize = 16;
+/// More than the widest sum has.
+const MOST_DIGITS: usize = 80 * LIMB_DIGITS;
 
 impl From<u128> for Dyadic {
     fn from(value: u128) -> Self {
@@ -35,6 +40,56 @@ impl Dyadic {
             limbs,
             exponent,
         }
+    }
+
+    /// The number that [`fmt::Display`] writes so: `-0x1f3p-4`; `None` for any other text, and for what is longer than
+    /// anything that is summed.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (negative, magnitude) = match text.strip_prefix('-') {
+            Some(magnitude) => (true, magnitude),
+            None => (false, text),
+        };
+        let (digits, exponent) = magnitude.strip_prefix("0x")?.split_once('p')?;
+        let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if digits.is_empty() || digits.len() > MOST_DIGITS || !digits.bytes().all(is_hex) {
+            return None;
+        }
+        let limbs = digits.as_bytes().rchunks(LIMB_DIGITS);
+        let limbs = limbs.map(|limb| u64::from_str_radix(str::from_utf8(limb).ok()?, 16).ok());
+        let number = Self::new(
+            negative,
+            limbs.collect::<Option<_>>()?,
+            exponent.parse().ok()?,
+        );
+        // Each number has one text.
+        (number.to_string() == text).then_some(number)
+    }
+
+    /// The same number of an odd integer, or zero: one of a kind.
+    #[must_use]
+    pub fn reduced(&self) -> Self {
+        let zeros = self.limbs.iter().take_while(|&&limb| limb == 0).count();
+        let odd = self.limbs.get(zeros..).unwrap_or_default();
+        let Some(bits) = odd.first().map(|limb| limb.trailing_zeros()) else {
+            return Self::default();
+        };
+        let next = odd.iter().skip(1).copied().chain([0]);
+        let limbs = odd.iter().zip(next).map(|(&limb, next)| {
+            let wide = u128::from(limb) | u128::from(next) << LIMB_BITS;
+            low_half(wide >> bits)
+        });
+        let dropped = u32::try_from(zeros).map_or(u32::MAX, |zeros| zeros * LIMB_BITS + bits);
+        let exponent = self.exponent.saturating_add_unsigned(dropped);
+        Self::new(self.negative, limbs.collect(), exponent)
+    }
+
+    /// Its sign, and its bits in limbs of 64, the lowest first, each with the exponent of its lowest bit.
+    pub(super) fn terms(&self) -> impl Iterator<Item = (bool, u64, i32)> {
+        let step = LIMB_BITS.cast_signed();
+        let exponents = (0_i32..).map(move |place| self.exponent.saturating_add(place * step));
+        let limbs = self.limbs.iter().zip(exponents);
+        limbs.map(|(&limb, exponent)| (self.negative, limb, exponent))
     }
 
     /// Whether it is zero.
@@ -136,6 +191,20 @@ impl Dyadic {
         } else {
             -magnitude
         }
+    }
+}
+
+/// As C and Python write numbers in base 16, with a whole, odd number before the `p`: `-0x1f3p-4` is -499/16.
+impl fmt::Display for Dyadic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = self.reduced();
+        let mut limbs = number.limbs.iter().rev();
+        let sign = if number.negative { "-" } else { "" };
+        write!(f, "{sign}0x{:x}", limbs.next().unwrap_or(&0))?;
+        for limb in limbs {
+            write!(f, "{limb:016x}")?;
+        }
+        write!(f, "p{}", number.exponent)
     }
 }
 

@@ -99,3 +99,60 @@ fn a_sum_is_the_same_number_in_its_window_and_past_it() {
     assert!(wide.dyadic().minus(&window).is_zero());
     assert_eq!(window.over(&one()), Some(0.1 - 1e9 + 3.0));
 }
+
+#[test]
+fn each_number_has_one_text() {
+    let shifted = |number: Dyadic, by: i32| number.times(&Dyadic::new(false, vec![1], by));
+    for (name, number, text) in [
+        ("zero", Dyadic::default(), "0x0p0"),
+        ("one", Dyadic::from(1), "0x1p0"),
+        ("even", Dyadic::from(12), "0x3p2"),
+        ("part", shifted(Dyadic::from(499), -4), "0x1f3p-4"),
+        (
+            "negative",
+            Dyadic::default().minus(&Dyadic::from(7)),
+            "-0x7p0",
+        ),
+        (
+            "two limbs",
+            Dyadic::from(u128::MAX),
+            "0xffffffffffffffffffffffffffffffffp0",
+        ),
+        (
+            "a limb of zeros within",
+            Dyadic::from((1 << 100) + 1),
+            "0x10000000000000000000000001p0",
+        ),
+        (
+            "a limb of zeros below",
+            shifted(Dyadic::from(1 << 127), -2000),
+            "0x1p-1873",
+        ),
+    ] {
+        assert_eq!(number.to_string(), text, "{name}");
+        let back = Dyadic::parse(text).unwrap();
+        assert!(back.minus(&number).is_zero(), "{name}");
+        assert_eq!(back.to_string(), text, "{name}");
+    }
+    for text in [
+        "",
+        "0x",
+        "0xp0",
+        "1p0",
+        "0x1",
+        "0x2p0",
+        "0x01p0",
+        "0x0p1",
+        "-0x0p0",
+        "0x1Fp0",
+        "0x+1p0",
+        "0x1p",
+        "0x1p+1",
+        "0x1p01",
+        " 0x1p0",
+        "0x1p0 ",
+        "0x1p99999999999",
+    ] {
+        assert!(Dyadic::parse(text).is_none(), "{text}");
+    }
+}

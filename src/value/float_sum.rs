@@ -77,21 +77,15 @@ impl FloatSum {
         self.add_term(Term::of(value));
     }
 
-    /// Adds the exact product of two finite values, which need be no double itself.
-    #[inline]
-    pub fn add_product(&mut self, left: f64, right: f64) {
-        self.add_term(Term::of_product(left, right));
-    }
-
     /// Adds a number.
     #[inline]
     pub fn add_number(&mut self, number: &Number) {
         number.terms().for_each(|term| self.add_term(term));
     }
 
-    /// Adds the exact product of two numbers.
+    /// Adds the exact product of two numbers, which need be no double itself.
     #[inline]
-    pub fn add_number_product(&mut self, left: &Number, right: &Number) {
+    pub fn add_product(&mut self, left: &Number, right: &Number) {
         for left in left.terms() {
             right
                 .terms()
@@ -157,6 +151,23 @@ impl FloatSum {
         let (negative, U256 { high, low }) = self.bits.signed();
         let limbs = [low, low >> 64, high, high >> 64].map(low_half);
         Dyadic::new(negative, limbs.to_vec(), self.base)
+    }
+
+    /// Adds an exact number, such as another sum; `false`, and the sum of no use, where it is past what sums hold.
+    #[must_use]
+    pub fn add_dyadic(&mut self, number: &Dyadic) -> bool {
+        number.terms().all(|(negative, limb, exponent)| {
+            let term = Term {
+                negative,
+                magnitude: limb.into(),
+                exponent,
+            };
+            let fits = Accumulator::holds(&term);
+            if fits {
+                self.add_term(term);
+            }
+            fits
+        })
     }
 
     /// Bytes that the sum holds beside itself.
@@ -291,11 +302,6 @@ impl Term {
             magnitude: u128::from(lead | fraction),
             exponent: biased.max(1) - 1075,
         }
-    }
-
-    #[inline]
-    fn of_product(left: f64, right: f64) -> Self {
-        Self::of(left).times(Self::of(right))
     }
 
     /// The product of two terms of at most 53 bits each.

@@ -243,7 +243,7 @@ fn products_are_exact() {
             let (mut total, mut reference) = (FloatSum::default(), Bits::new());
             for _ in 0..8 {
                 let (left, right) = (near_one(&mut stream, spread), near_one(&mut stream, spread));
-                total.add_product(left, right);
+                total.add_product(&Number::of_double(left), &Number::of_double(right));
                 reference.add_product(left, right);
             }
             let want = reference.mean(1);

@@ -22,7 +22,7 @@ pub fn parse_bigint(text: &[u8]) -> Result<i64, ParseFault> {
 }
 
 /// A whole number of 128 bits, as [`parse_bigint`].
-pub(super) fn parse_huge(text: &[u8]) -> Result<i128, ParseFault> {
+pub fn parse_huge(text: &[u8]) -> Result<i128, ParseFault> {
     any(text, Type::HugeInt, Excess::Refuse)
 }
 

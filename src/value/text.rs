@@ -51,6 +51,11 @@ fn append_int(value: i64, ty: Type, out: &mut Vec<u8>) {
 }
 
 /// Appends `value` in decimal.
+pub fn append_u64(value: u64, out: &mut Vec<u8>) {
+    push_u64(value, out);
+}
+
+/// Appends `value` in decimal.
 pub(super) fn push_u64(value: u64, out: &mut Vec<u8>) {
     let (digits, length) = digits(value);
     out.extend_from_slice(digits.get(20 - length..).unwrap_or_default());

@@ -257,10 +257,25 @@ fn two_digits(number: i64) -> [u8; 2] {
 /// six digits after the point, so that the texts sort as the times do.
 #[must_use]
 pub fn utc(us: i64) -> String {
-    let mut second = Vec::new();
-    format(us - us.rem_euclid(SECOND_US), &mut second);
-    let second = String::from_utf8_lossy(&second).replace(' ', "T");
-    format!("{second}.{:06}Z", us.rem_euclid(SECOND_US))
+    let mut text = Vec::new();
+    append_utc(us, &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Appends what [`utc`] gives.
+pub fn append_utc(us: i64, out: &mut Vec<u8>) {
+    let start = out.len();
+    let fraction = us.rem_euclid(SECOND_US);
+    format(us - fraction, out);
+    if let Some(blank) = out.get_mut(start + 10) {
+        *blank = b'T';
+    }
+    let ([a, b], [c, d], [e, f]) = (
+        two_digits(fraction / 10_000),
+        two_digits(fraction / 100),
+        two_digits(fraction),
+    );
+    out.extend_from_slice(&[b'.', a, b, c, d, e, f, b'Z']);
 }
 
 /// The start of the bucket that `us` is in; `None` where it lies before the year 0001.

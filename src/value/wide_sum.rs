@@ -1,5 +1,6 @@
 //! Exact sums of BIGINT, HUGEINT and DECIMAL, wider than any input can overflow (SQL.md "Sums and means").
 
+use super::dyadic::Dyadic;
 use super::wide::U256;
 use super::{decimal, quotient};
 
@@ -43,15 +44,48 @@ impl WideSum {
         (self.high == sign).then_some(value)
     }
 
+    /// The sum as a number of any size.
+    #[must_use]
+    pub fn dyadic(self) -> Dyadic {
+        let (negative, U256 { high, low }) = self.bits().signed();
+        let limbs = [low, low >> 64, high].map(quotient::low_half);
+        Dyadic::new(negative, limbs.to_vec(), 0)
+    }
+
+    /// The sum that is `number`; `None` where that is not whole, or past 192 bits.
+    #[must_use]
+    pub fn of_dyadic(number: &Dyadic) -> Option<Self> {
+        let mut sum = Self::default();
+        for (negative, limb, exponent) in number.reduced().terms() {
+            let limb = u128::from(limb);
+            let bits = u128::BITS - limb.leading_zeros();
+            let shift = u32::try_from(exponent)
+                .ok()
+                .filter(|shift| shift + bits < 192)?;
+            let bits = U256::from(limb).shift_left(shift);
+            let bits = if negative { bits.negate() } else { bits };
+            // Below 2^191, so that nothing is cut off.
+            let high = quotient::low_half(bits.high).cast_signed();
+            sum.merge(Self {
+                low: bits.low,
+                high,
+            });
+        }
+        Some(sum)
+    }
+
+    fn bits(self) -> U256 {
+        U256 {
+            high: i128::from(self.high).cast_unsigned(),
+            low: self.low,
+        }
+    }
+
     /// The exact sum of numbers of `scale` over `count`, rounded once to the nearest double; `None` where `count` is
     /// zero.
     #[must_use]
     pub fn mean(self, count: u64, scale: u8) -> Option<f64> {
-        let bits = U256 {
-            high: i128::from(self.high).cast_unsigned(),
-            low: self.low,
-        };
-        let (negative, magnitude) = bits.signed();
+        let (negative, magnitude) = self.bits().signed();
         let power = decimal::pow10(u32::from(scale))?.unsigned_abs();
         let divisor = U256::product(u128::from(count), power);
         let mean = quotient::divide_magnitudes(magnitude, divisor)?;

@@ -63,3 +63,26 @@ fn means_are_rounded_once() {
         assert_eq!(sum(&values).mean(count, scale), want, "{name}");
     }
 }
+
+#[test]
+fn a_sum_goes_to_a_number_and_back() {
+    for values in [
+        vec![],
+        vec![0],
+        vec![5],
+        vec![-5],
+        vec![i128::MAX],
+        vec![i128::MIN],
+        vec![i128::MIN; 3],
+        vec![i128::MAX; 1000],
+        vec![i128::MIN, i128::MAX, 1 << 90],
+    ] {
+        let mut sum = WideSum::default();
+        values.iter().for_each(|&value| sum.add(value));
+        assert_eq!(WideSum::of_dyadic(&sum.dyadic()), Some(sum), "{values:?}");
+    }
+    for (text, want) in [("0x1p190", true), ("0x1p191", false), ("0x1p-1", false)] {
+        let number = Dyadic::parse(text).unwrap();
+        assert_eq!(WideSum::of_dyadic(&number).is_some(), want, "{text}");
+    }
+}

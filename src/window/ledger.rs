@@ -1,30 +1,35 @@
 //! SEQUENCE: which numbers of each key were seen (SPEC 3 and 6). What is known is bounded: of each key the ends of what was
-//! seen and a number of gaps; a gap that had to be forgotten makes what falls into it `unchecked`, never lost.
+//! seen and a number of gaps. A gap that had to be forgotten is told as one, and what still falls into it is `unchecked`,
+//! never lost.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::coverage::Gap;
 use crate::budget::{Budget, Charge, Exceeded};
 use crate::limits::{LEDGER_GAPS, LEDGER_REPEATS};
+use crate::message::Head;
+use crate::query::plan::Per;
 
 /// What all keys have seen.
 #[derive(Debug)]
 pub(super) struct Ledger {
-    tracks: BTreeMap<Box<[u8]>, Track>,
-    charge: Charge,
-    /// Gaps of keys that are no longer kept.
-    closed: Vec<Missing>,
+    per: Per,
+    /// By connection (0 where numbers go on over all of them), and key.
+    tracks: BTreeMap<u32, Tracks>,
+    /// The last connection of each feed, where numbers start anew with each.
+    connections: BTreeMap<u32, u32>,
+    budget: Arc<Budget>,
+    /// Gaps that are settled, to be told.
+    gaps: Vec<Gap>,
 }
 
-/// Numbers that one key never had.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Missing {
-    /// The key, as text.
-    pub key: String,
-    /// The first number that is missing.
-    pub from: i64,
-    /// The last.
-    pub to: i64,
+/// What the keys of one connection have seen.
+#[derive(Debug, Default)]
+struct Tracks {
+    keys: BTreeMap<Box<[u8]>, Track>,
+    /// The key NULL, which is one like any other.
+    null: Option<Track>,
 }
 
 /// What a number is to its key.
@@ -32,8 +37,8 @@ pub struct Missing {
 pub(super) enum Seen {
     /// The next, or the first.
     Next,
-    /// Further on: these are missing so far.
-    Jump { from: i64, to: i64 },
+    /// Further on: those between are missing so far.
+    Jump,
     /// One that was missing.
     Fills,
     /// One that nobody can say of whether it was seen.
@@ -47,8 +52,6 @@ pub(super) enum Seen {
 /// What one key has seen.
 #[derive(Debug)]
 struct Track {
-    /// The connection that its numbers are of, where they start anew with each.
-    connection: Option<u32>,
     first: i64,
     highest: i64,
     /// What is missing between the two, rising: first and last number of each gap.
@@ -57,85 +60,149 @@ struct Track {
     forgotten_to: Option<i64>,
     /// Duplicates in a row.
     repeats: u32,
+    charge: Charge,
 }
 
 impl Ledger {
-    pub(super) fn new(budget: &Arc<Budget>) -> Self {
+    pub(super) fn new(per: Per, budget: &Arc<Budget>) -> Self {
         Self {
+            per,
             tracks: BTreeMap::new(),
-            charge: Charge::new(budget),
-            closed: Vec::new(),
+            connections: BTreeMap::new(),
+            budget: Arc::clone(budget),
+            gaps: Vec::new(),
         }
     }
 
-    /// Takes `number` of `key`; `connection` where numbers start anew with each.
+    /// Takes `number` of `key`, which came with the message `head`.
     pub(super) fn see(
         &mut self,
-        key: &[u8],
-        connection: Option<u32>,
+        head: Head,
+        key: Option<&[u8]>,
         number: i64,
     ) -> Result<Seen, Exceeded> {
-        if let Some(track) = self.tracks.get_mut(key) {
-            if track.connection == connection {
-                return track.see(number, &mut self.charge);
+        let connection = match self.per {
+            Per::Run => 0,
+            Per::Connection => {
+                self.arrive(head);
+                head.connection
             }
-            self.closed.extend(track.missing(key));
-            *track = Track::new(connection, number);
-            return Ok(Seen::Next);
+        };
+        let tracks = self.tracks.entry(connection).or_default();
+        let known = match key {
+            Some(key) => tracks.keys.get_mut(key),
+            None => tracks.null.as_mut(),
+        };
+        if let Some(track) = known {
+            let (seen, forgotten) = track.see(number)?;
+            if let Some(gap) = forgotten {
+                self.tell(connection, key, gap);
+            }
+            return Ok(seen);
         }
-        self.charge.add(key.len() + ENTRY_BYTES)?;
-        self.tracks
-            .insert(key.into(), Track::new(connection, number));
+        let mut charge = Charge::new(&self.budget);
+        charge.add(key.map_or(0, <[u8]>::len) + ENTRY_BYTES)?;
+        let track = Track::new(number, charge);
+        match key {
+            Some(key) => drop(tracks.keys.insert(key.into(), track)),
+            None => tracks.null = Some(track),
+        }
         Ok(Seen::Next)
     }
 
-    /// All that is missing in the end, by key.
-    pub(super) fn into_missing(self) -> Vec<Missing> {
-        let open = self.tracks.iter();
-        let open = open.flat_map(|(key, track)| track.missing(key));
-        let mut all: Vec<Missing> = self.closed.into_iter().chain(open).collect();
-        all.sort_unstable_by(|a, b| (&a.key, a.from).cmp(&(&b.key, b.from)));
-        all
+    /// The gaps that were settled since they were last taken.
+    pub(super) fn take_gaps(&mut self) -> Vec<Gap> {
+        std::mem::take(&mut self.gaps)
+    }
+
+    /// All that is missing in the end, by connection and key.
+    pub(super) fn into_gaps(mut self) -> Vec<Gap> {
+        let connections: Vec<u32> = self.tracks.keys().copied().collect();
+        connections
+            .into_iter()
+            .for_each(|connection| self.settle(connection));
+        self.gaps
+    }
+
+    /// Another connection of the feed settles what the one before saw.
+    fn arrive(&mut self, head: Head) {
+        match self.connections.insert(head.feed, head.connection) {
+            Some(before) if before != head.connection => self.settle(before),
+            Some(_) | None => {}
+        }
+    }
+
+    /// No more numbers of this connection come.
+    fn settle(&mut self, connection: u32) {
+        let Some(Tracks { keys, null }) = self.tracks.remove(&connection) else {
+            return;
+        };
+        for gap in null.iter().flat_map(|track| &track.gaps) {
+            self.tell(connection, None, *gap);
+        }
+        for (key, track) in keys {
+            for gap in track.gaps {
+                self.tell(connection, Some(&key), gap);
+            }
+        }
+    }
+
+    fn tell(&mut self, connection: u32, key: Option<&[u8]>, (from, to): (i64, i64)) {
+        self.gaps.push(Gap::Sequence {
+            key: key.map(|key| String::from_utf8_lossy(key).into_owned()),
+            connection: match self.per {
+                Per::Run => None,
+                Per::Connection => Some(connection),
+            },
+            from,
+            to,
+        });
     }
 }
 
-/// What an entry of the map takes besides its key.
-const ENTRY_BYTES: usize = size_of::<Track>() + size_of::<Box<[u8]>>() + 32;
+/// What an entry of the map takes besides its key; it may be half empty.
+const ENTRY_BYTES: usize = 2 * (size_of::<Track>() + size_of::<Box<[u8]>>());
+/// Gaps that a key has room for at first.
+const FIRST_GAPS: usize = 4;
 
 impl Track {
-    fn new(connection: Option<u32>, number: i64) -> Self {
+    fn new(number: i64, charge: Charge) -> Self {
         Self {
-            connection,
             first: number,
             highest: number,
             gaps: Vec::new(),
             forgotten_to: None,
             repeats: 0,
+            charge,
         }
     }
 
-    fn see(&mut self, number: i64, charge: &mut Charge) -> Result<Seen, Exceeded> {
-        let seen = self.place(number, charge)?;
+    /// What `number` is, and the gap that was forgotten for it.
+    fn see(&mut self, number: i64) -> Result<(Seen, Option<(i64, i64)>), Exceeded> {
+        let seen = self.place(number)?;
         self.repeats = match seen {
-            Seen::Duplicate => self.repeats.saturating_add(1),
-            Seen::Next | Seen::Jump { .. } | Seen::Fills | Seen::Unchecked | Seen::Restarted => 0,
+            Seen::Duplicate => self.repeats + 1,
+            Seen::Next | Seen::Jump | Seen::Fills | Seen::Unchecked | Seen::Restarted => 0,
         };
-        Ok(match self.repeats > LEDGER_REPEATS {
-            true => Seen::Restarted,
-            false => seen,
-        })
+        if self.repeats > LEDGER_REPEATS {
+            return Ok((Seen::Restarted, None));
+        }
+        Ok((seen, self.forget()))
     }
 
-    fn place(&mut self, number: i64, charge: &mut Charge) -> Result<Seen, Exceeded> {
+    fn place(&mut self, number: i64) -> Result<Seen, Exceeded> {
         if number > self.highest {
-            let from = self.highest.saturating_add(1);
-            self.highest = number;
-            if number == from {
-                return Ok(Seen::Next);
+            // Nothing is above the highest of all, so that neither sum nor difference can overflow.
+            let next = self.highest + 1;
+            if number > next {
+                self.make_room()?;
+                self.gaps.push((next, number - 1));
             }
-            let to = number.saturating_sub(1);
-            self.remember(from, to, charge)?;
-            return Ok(Seen::Jump { from, to });
+            self.highest = number;
+            return Ok(match number == next {
+                true => Seen::Next,
+                false => Seen::Jump,
+            });
         }
         if number < self.first || self.forgotten_to.is_some_and(|to| number <= to) {
             return Ok(Seen::Unchecked);
@@ -143,52 +210,37 @@ impl Track {
         let place = self.gaps.partition_point(|&(_, to)| to < number);
         match self.gaps.get(place).copied() {
             Some((from, to)) if from <= number => {
-                self.fill(place, (from, to), number, charge)?;
+                self.make_room()?;
+                // A gap is neither at the first nor at the last number of all.
+                let before = (from < number).then(|| (from, number - 1));
+                let after = (number < to).then(|| (number + 1, to));
+                self.gaps
+                    .splice(place..=place, before.into_iter().chain(after));
                 Ok(Seen::Fills)
             }
             Some(_) | None => Ok(Seen::Duplicate),
         }
     }
 
-    /// Takes `number` out of a gap.
-    fn fill(
-        &mut self,
-        place: usize,
-        (from, to): (i64, i64),
-        number: i64,
-        charge: &mut Charge,
-    ) -> Result<(), Exceeded> {
-        let before = (from < number).then(|| (from, number.saturating_sub(1)));
-        let after = (number < to).then(|| (number.saturating_add(1), to));
-        let left = before.into_iter().chain(after);
-        self.gaps.splice(place..=place, left);
-        self.bound(charge)
-    }
-
-    fn remember(&mut self, from: i64, to: i64, charge: &mut Charge) -> Result<(), Exceeded> {
-        self.gaps.push((from, to));
-        self.bound(charge)
-    }
-
-    /// Forgets the oldest gap where there are too many; charges what the gaps take the first time they take it.
-    fn bound(&mut self, charge: &mut Charge) -> Result<(), Exceeded> {
-        if self.gaps.len() > LEDGER_GAPS {
-            let (_, to) = self.gaps.remove(0);
-            self.forgotten_to = Some(to);
-        }
-        if self.gaps.len() == 1 && self.gaps.capacity() < LEDGER_GAPS {
-            charge.add((LEDGER_GAPS + 2) * size_of::<(i64, i64)>())?;
-            self.gaps.reserve_exact(LEDGER_GAPS + 1);
+    /// Room for one gap more, charged before it is taken.
+    fn make_room(&mut self) -> Result<(), Exceeded> {
+        let room = self.gaps.capacity();
+        if self.gaps.len() == room {
+            let more = room.max(FIRST_GAPS);
+            self.charge.add(more * size_of::<(i64, i64)>())?;
+            self.gaps.reserve_exact(more);
         }
         Ok(())
     }
 
-    fn missing<'a>(&'a self, key: &'a [u8]) -> impl Iterator<Item = Missing> + 'a {
-        self.gaps.iter().map(move |&(from, to)| Missing {
-            key: String::from_utf8_lossy(key).into_owned(),
-            from,
-            to,
-        })
+    /// The oldest gap, forgotten where there are too many.
+    fn forget(&mut self) -> Option<(i64, i64)> {
+        if self.gaps.len() <= LEDGER_GAPS {
+            return None;
+        }
+        let oldest = self.gaps.remove(0);
+        self.forgotten_to = Some(oldest.1);
+        Some(oldest)
     }
 }
 
@@ -197,7 +249,25 @@ mod tests {
     use super::*;
 
     fn ledger() -> Ledger {
-        Ledger::new(&Arc::new(Budget::new(u64::MAX)))
+        Ledger::new(Per::Run, &Arc::new(Budget::new(u64::MAX)))
+    }
+
+    fn head(feed: u32, connection: u32) -> Head {
+        Head {
+            n: 1,
+            received_at_us: 0,
+            feed,
+            connection,
+        }
+    }
+
+    /// First and last number of each gap.
+    fn ends_of(gaps: &[Gap]) -> Vec<(i64, i64)> {
+        let ends = |gap: &Gap| match gap {
+            Gap::Sequence { from, to, .. } => (*from, *to),
+            Gap::Disconnect { .. } => panic!("no gap in a sequence"),
+        };
+        gaps.iter().map(ends).collect()
     }
 
     /// One letter a number.
@@ -205,20 +275,18 @@ mod tests {
         let mut ledger = ledger();
         let letters = numbers
             .into_iter()
-            .map(|number| match ledger.see(b"k", None, number).unwrap() {
-                Seen::Next => 'n',
-                Seen::Jump { .. } => 'j',
-                Seen::Fills => 'f',
-                Seen::Unchecked => 'u',
-                Seen::Duplicate => 'd',
-                Seen::Restarted => 'R',
-            })
+            .map(
+                |number| match ledger.see(head(0, 0), Some(b"k"), number).unwrap() {
+                    Seen::Next => 'n',
+                    Seen::Jump => 'j',
+                    Seen::Fills => 'f',
+                    Seen::Unchecked => 'u',
+                    Seen::Duplicate => 'd',
+                    Seen::Restarted => 'R',
+                },
+            )
             .collect();
-        let missing = ledger.into_missing();
-        (
-            letters,
-            missing.iter().map(|one| (one.from, one.to)).collect(),
-        )
+        (letters, ends_of(&ledger.into_gaps()))
     }
 
     #[test]
@@ -267,27 +335,73 @@ mod tests {
         let jumps = (0..gaps + 2).map(|at| at * 2);
         let (letters, missing) = seen(jumps.chain([1, 0, 3]));
         assert!(letters.ends_with("uuf"), "{letters}");
-        assert_eq!(missing.len(), LEDGER_GAPS - 1);
+        // The forgotten one is told all the same.
+        assert_eq!(missing.len(), LEDGER_GAPS);
+        assert_eq!(missing[..2], [(1, 1), (5, 5)]);
     }
 
     #[test]
-    fn numbers_start_anew_with_a_connection_where_they_are_said_to() {
+    fn f094_numbers_start_anew_with_a_connection_where_they_are_said_to() {
+        let budget = Arc::new(Budget::new(u64::MAX));
+        let mut ledger = Ledger::new(Per::Connection, &budget);
+        let mut see = |feed, connection, number| {
+            let seen = ledger.see(head(feed, connection), Some(b"k"), number);
+            seen.unwrap()
+        };
+        assert_eq!(see(0, 0, 5), Seen::Next);
+        assert_eq!(see(0, 0, 8), Seen::Jump);
+        // Another feed with the same key, at the same time: each has its own.
+        assert_eq!(see(1, 1, 8), Seen::Next);
+        assert_eq!(see(0, 0, 8), Seen::Duplicate);
+        assert_eq!(see(1, 1, 8), Seen::Duplicate);
+        let used_bytes = budget.used_bytes();
+        assert_eq!(see(0, 2, 1), Seen::Next);
+        assert_eq!(see(0, 2, 1), Seen::Duplicate);
+        assert!(
+            budget.used_bytes() <= used_bytes,
+            "what ended is given back"
+        );
+        let gap = |connection, from, to| Gap::Sequence {
+            key: Some("k".to_owned()),
+            connection: Some(connection),
+            from,
+            to,
+        };
+        assert_eq!(ledger.take_gaps(), [gap(0, 6, 7)]);
+        ledger.see(head(0, 2), Some(b"k"), 3).unwrap();
+        ledger.see(head(1, 1), Some(b"k"), 10).unwrap();
+        assert_eq!(ledger.into_gaps(), [gap(1, 9, 9), gap(2, 2, 2)]);
+    }
+
+    #[test]
+    fn the_key_null_is_a_key_of_its_own() {
         let mut ledger = ledger();
-        let mut see = |connection, number| ledger.see(b"k", Some(connection), number).unwrap();
-        assert_eq!(see(0, 5), Seen::Next);
-        assert_eq!(see(0, 8), Seen::Jump { from: 6, to: 7 });
-        assert_eq!(see(1, 1), Seen::Next);
-        assert_eq!(see(1, 1), Seen::Duplicate);
-        let missing = ledger.into_missing();
-        assert_eq!((missing[0].from, missing[0].to, missing.len()), (6, 7, 1));
+        let mut see = |key, number| ledger.see(head(0, 0), key, number).unwrap();
+        assert_eq!(see(None, 5), Seen::Next);
+        assert_eq!(see(Some(b""), 5), Seen::Next);
+        assert_eq!(see(None, 5), Seen::Duplicate);
+        assert_eq!(see(None, 7), Seen::Jump);
+        let gap = Gap::Sequence {
+            key: None,
+            connection: None,
+            from: 6,
+            to: 6,
+        };
+        assert_eq!(ledger.into_gaps(), [gap]);
     }
 
     #[test]
     fn keys_and_gaps_are_charged() {
         let budget = Arc::new(Budget::new(10_000));
-        let mut ledger = Ledger::new(&budget);
-        let full = (0_u32..).find(|key| ledger.see(&key.to_be_bytes(), None, 1).is_err());
+        let mut ledger = Ledger::new(Per::Run, &budget);
+        let mut see = |key: u32, number| {
+            let key = key.to_be_bytes();
+            ledger.see(head(0, 0), Some(&key), number).is_err()
+        };
+        let full = (0_u32..).find(|&key| see(key, 1));
         assert!(full.is_some_and(|keys| keys > 20), "{full:?}");
+        let full = (1..).find(|&jump| see(0, jump * 2));
+        assert!(full.is_some_and(|jumps| jumps < 50), "{full:?}");
         drop(ledger);
         assert_eq!(budget.used_bytes(), 0);
     }

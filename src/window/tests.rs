@@ -1,13 +1,12 @@
-//! The core against a model that takes one record at a time and knows no blocks, batches or rollups (SPEC 6; FAULTS 81 to 87,
-//! 93, 94, 130).
+//! The core by tables, in blocks of any size (SPEC 6; FAULTS 85 to 87, 93, 94, 130), and against a model.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod model;
 
 use super::*;
+use crate::limits::{EVENT_AHEAD_US, JUMP_US};
 use crate::query::columns::{Family, parse_columns, parse_path};
 use crate::query::compile;
-use crate::query::plan::{Plan, Shape};
-use crate::value::Value;
+use crate::query::plan::{Bucket, Per, Plan, Sequence, Shape};
 
 const WIDTH: i64 = 10_000_000;
 const COLUMNS: &str = "s VARCHAR, i BIGINT NOT NULL, t TIMESTAMP_US, p DECIMAL(10,2)";
@@ -32,61 +31,94 @@ const PLAIN: Setup = Setup {
     records: None,
 };
 
-/// What came out, as text.
+/// A message, and what is known of it.
+type Message = (Head, Vec<u8>);
+
+/// What the sink was told, in its order, as text.
 #[derive(Debug, Default, PartialEq)]
-struct Heard {
-    rows: Vec<String>,
-    rejected: Vec<String>,
-    closed: Vec<i64>,
-    gaps: Vec<Gap>,
+struct Heard(Vec<String>);
+
+impl Heard {
+    fn of(&self, kind: &str) -> Vec<&str> {
+        let lines = self.0.iter().filter_map(|line| line.strip_prefix(kind));
+        lines.collect()
+    }
 }
 
 impl Sink for Heard {
     type Error = ();
 
     fn rows(&mut self, batch: &Batch) -> Result<(), ()> {
-        self.rows.extend((0..batch.rows).map(|row| {
+        self.0.extend((0..batch.rows).map(|row| {
             let values = batch.columns.iter().map(|column| column.value(row));
-            format!("{:?}", values.collect::<Vec<_>>())
+            format!("row {:?}", values.collect::<Vec<_>>())
         }));
         Ok(())
     }
 
     fn rejected(&mut self, one: &Rejected<'_>) -> Result<(), ()> {
-        let (n, found, column) = (one.head.n, &one.bad.found, one.column);
-        self.rejected.push(format!("{n}: {found} in {column:?}"));
+        let Rejected { head, bad, column } = one;
+        let raw = String::from_utf8_lossy(&bad.raw);
+        assert_eq!(bad.total_bytes, bad.raw.len() as u64);
+        self.0.push(format!(
+            "rejected {}+{}: {raw} in {column:?}",
+            head.n, bad.offset_bytes
+        ));
         Ok(())
     }
 
     fn closed(&mut self, window: &Window) {
-        self.closed.push(window.start_us);
+        let Window {
+            start_us,
+            used,
+            groups,
+            rows,
+            ..
+        } = window;
+        self.0.push(format!(
+            "closed {start_us}: {used} in {groups}, {rows} rows"
+        ));
     }
 
-    fn gap(&mut self, gap: &Gap) {
-        self.gaps.push(*gap);
+    fn gap(&mut self, gap: &Gap) -> Result<(), ()> {
+        self.0.push(format!("gap {gap:?}"));
+        Ok(())
+    }
+
+    fn jump(&mut self, jump: &Jump) -> Result<(), ()> {
+        let Jump {
+            head,
+            from_us,
+            to_us,
+        } = jump;
+        self.0
+            .push(format!("jump {}: {from_us:?} to {to_us}", head.n));
+        Ok(())
     }
 }
 
 fn planned(query: &str) -> (Vec<Column>, Plan) {
-    let columns = parse_columns(COLUMNS, Family::Json).unwrap();
+    let columns = parse_columns(COLUMNS, Family::Stream).unwrap();
     let plan = compile(query, &columns).unwrap();
     let read = plan.columns.iter().map(|&index| columns[index].clone());
     (read.collect(), plan)
 }
 
-/// The messages in blocks of `size`, and how it ended.
-fn run(setup: Setup, messages: &[(Head, Vec<u8>)], size: usize) -> (Heard, Result<Totals, String>) {
+/// How it ended: the totals, or why it ended early, and the counts until then.
+type Ended = Result<Totals, (String, Counts)>;
+
+/// The messages in blocks of `sizes`, over and over.
+fn run(setup: Setup, messages: &[Message], sizes: &[usize]) -> (Heard, Ended) {
     let (columns, plan) = planned(setup.query);
     let place = |name: &str| {
-        columns
-            .iter()
-            .position(|column| column.name == name)
-            .unwrap()
+        let mut names = columns.iter();
+        names.position(|column| column.name == name).unwrap()
     };
     let Shape::Groups(groups) = &plan.shape else {
         panic!("groups");
     };
     let records = setup.records.map(|text| parse_path(text).unwrap());
+    let budget = Arc::new(Budget::new(u64::MAX));
     let mut core = Core::new(Terms {
         groups,
         filter: plan.filter.as_ref(),
@@ -104,21 +136,40 @@ fn run(setup: Setup, messages: &[(Head, Vec<u8>)], size: usize) -> (Heard, Resul
         columns: &columns,
         records: records.as_ref(),
         rejects: setup.rejects,
-        budget: Arc::new(Budget::new(u64::MAX)),
+        budget: Arc::clone(&budget),
     });
     let mut heard = Heard::default();
-    for messages in messages.chunks(size) {
+    let (mut rest, mut sizes) = (messages, sizes.iter().cycle());
+    while !rest.is_empty() {
+        let size = *sizes.next().unwrap();
+        let (now, later) = rest.split_at(size.min(rest.len()));
+        rest = later;
         let mut block = Block::default();
-        messages
-            .iter()
+        now.iter()
             .for_each(|(head, message)| block.push(*head, message));
         if let Err(halt) = core.take(&block, &mut heard) {
-            return (heard, Err(shown(&halt)));
+            let counts = core.counts();
+            return (heard, Err((shown(&halt), counts)));
         }
     }
-    let ended = core.finish(&mut heard).map_err(|halt| shown(&halt));
-    (heard, ended)
+    let counts = core.counts();
+    let ended = core.finish(&mut heard);
+    assert_eq!(budget.used_bytes(), 0, "all state is given back");
+    (heard, ended.map_err(|halt| (shown(&halt), counts)))
 }
+
+/// The same, once by once in each of `SIZES`: what is heard and how it ends may not differ.
+fn run_cut(setup: Setup, messages: &[Message]) -> (Heard, Ended) {
+    let first = run(setup, messages, &[1]);
+    for sizes in SIZES {
+        let other = run(setup, messages, sizes);
+        assert_eq!(first.0, other.0, "in blocks of {sizes:?}");
+        assert_eq!(first.1, other.1, "in blocks of {sizes:?}");
+    }
+    first
+}
+
+const SIZES: [&[usize]; 5] = [&[2], &[3, 1, 7], &[64], &[2_047, 2, 5_000], &[usize::MAX]];
 
 fn shown(halt: &Halt<()>) -> String {
     match halt {
@@ -141,7 +192,7 @@ fn head(n: u64) -> Head {
 }
 
 /// Trades of one symbol, at these times.
-fn at(times: &[i64]) -> Vec<(Head, Vec<u8>)> {
+fn at(times: &[i64]) -> Vec<Message> {
     let trade = |(n, time): (u64, &i64)| {
         let text = format!(r#"{{"s":"A","i":{n},"t":{time},"p":"1.00"}}"#);
         (head(n), text.into_bytes())
@@ -152,57 +203,99 @@ fn at(times: &[i64]) -> Vec<(Head, Vec<u8>)> {
 #[test]
 fn f085_f086_a_window_closes_when_the_watermark_reaches_its_end() {
     for (name, lateness_us, times, want) in [
-        ("before its end", 0, vec![5, WIDTH - 1, 6], "used 3 late 0"),
-        ("at its end", 0, vec![5, WIDTH, 6], "used 2 late 1"),
-        ("past its end", 0, vec![5, WIDTH + 1, 6], "used 2 late 1"),
-        (
-            "a lateness that is just enough",
-            7,
-            vec![5, WIDTH + 6, 6],
-            "used 3 late 0",
-        ),
-        (
-            "a microsecond less",
-            7,
-            vec![5, WIDTH + 7, 6],
-            "used 2 late 1",
-        ),
-        ("before 1970", 0, vec![-5, -WIDTH - 5, -1], "used 2 late 1"),
+        ("a microsecond before", 0, vec![5, WIDTH - 1, 6], (3, 0)),
+        ("at its end", 0, vec![5, WIDTH, 6], (2, 1)),
+        ("a microsecond past", 0, vec![5, WIDTH + 1, 6], (2, 1)),
+        ("lateness just enough", 7, vec![5, WIDTH + 6, 6], (3, 0)),
+        ("a microsecond less", 7, vec![5, WIDTH + 7, 6], (2, 1)),
+        ("before 1970", 0, vec![-5, -WIDTH - 5, -1], (2, 1)),
+        ("out of order within", 0, vec![9, 3, 7, 0, 9], (5, 0)),
         (
             "late ones move nothing back",
             0,
             vec![WIDTH, 5, 3 * WIDTH, WIDTH],
-            "used 2 late 2",
+            (2, 2),
         ),
+        ("a window that never was", 0, vec![9 * WIDTH, 5], (1, 1)),
     ] {
         let setup = Setup {
             lateness_us,
             ..PLAIN
         };
-        for size in [1, 2, 10] {
-            let (heard, ended) = run(setup, &at(&times), size);
-            let Counts { used, late, .. } = ended.unwrap().counts;
-            assert_eq!(format!("used {used} late {late}"), want, "{name}");
-            assert!(heard.closed.is_sorted(), "{name}");
-        }
+        let (_, ended) = run_cut(setup, &at(&times));
+        let totals = ended.unwrap();
+        assert_eq!((totals.counts.used, totals.counts.late), want, "{name}");
+        let windows = totals.windows.iter();
+        let late: u64 = windows.map(|window| window.late).sum();
+        assert_eq!(late, want.1, "{name}: late records are counted by window");
     }
 }
 
 #[test]
 fn f087_f130_an_event_a_day_past_its_receipt_is_bad_and_closes_nothing() {
     let received = head(1).received_at_us;
-    for (ahead, want) in [(EVENT_AHEAD_US, 0), (EVENT_AHEAD_US + 1, 1)] {
+    for (ahead, rejected) in [(EVENT_AHEAD_US, 0), (EVENT_AHEAD_US + 1, 1)] {
         let setup = Setup {
             rejects: 5,
             ..PLAIN
         };
         let times = [received, received + ahead, received + 1];
-        let (heard, ended) = run(setup, &at(&times), 10);
-        let counts = ended.unwrap().counts;
-        assert_eq!(counts.rejected, want);
-        assert_eq!(u64::try_from(heard.rejected.len()), Ok(want));
-        // Within the day it is taken: what comes after it is late, and counted.
-        assert_eq!(counts.late, 1 - want);
+        let (heard, ended) = run_cut(setup, &at(&times));
+        let totals = ended.unwrap();
+        assert_eq!(totals.counts.rejected, rejected);
+        // Within the day it is taken: what comes after it is late, and counted; that it went ahead is told.
+        assert_eq!(totals.counts.late, 1 - rejected);
+        assert_eq!(totals.jumps, 1 - rejected);
+        assert_eq!(heard.of("jump ").len() as u64, totals.jumps);
+    }
+    // Milliseconds read as microseconds are long ago, the other way round is far ahead: all of them are bad.
+    let milliseconds = at(&[received / 1_000, received / 1_000 + 1]);
+    assert_eq!(run_cut(PLAIN, &milliseconds).1.unwrap().counts.used, 2);
+    let ended = run_cut(PLAIN, &at(&[received * 1_000])).1;
+    assert!(ended.unwrap_err().0.starts_with("1 bad: 2001-"));
+}
+
+#[test]
+fn f087_time_that_goes_ahead_of_receipt_is_told() {
+    for (name, steps, want) in [
+        // (receipt, event), from message to message
+        (
+            "as fast as receipt",
+            vec![(0, 0), (900, 900), (901, 901)],
+            vec![],
+        ),
+        ("a minute more", vec![(0, 0), (5, 5 + JUMP_US)], vec![]),
+        ("and a microsecond", vec![(0, 0), (5, 6 + JUMP_US)], vec![2]),
+        ("the first, by its receipt", vec![(0, 1 + JUMP_US)], vec![1]),
+        ("the first, in the past", vec![(JUMP_US, 0)], vec![]),
+        (
+            "what is not newer",
+            vec![(0, 0), (0, 9 * JUMP_US), (0, 2 * JUMP_US)],
+            vec![2],
+        ),
+        (
+            "a clock that steps back",
+            vec![(JUMP_US, 0), (0, JUMP_US), (1, 1 + JUMP_US)],
+            vec![],
+        ),
+    ] {
+        let base = head(1).received_at_us;
+        let message = |(n, (received, event)): (u64, (i64, i64))| {
+            let (head, text) = at(&[base + event]).remove(0);
+            let received_at_us = base + received;
+            let text = String::from_utf8(text).unwrap();
+            let head = Head {
+                n,
+                received_at_us,
+                ..head
+            };
+            (head, text.into_bytes())
+        };
+        let messages: Vec<Message> = (1..).zip(steps).map(message).collect();
+        let (heard, _) = run_cut(PLAIN, &messages);
+        let jumps = heard.of("jump ").into_iter();
+        let jumps = jumps.map(|line| line.split(':').next().unwrap().parse::<i32>().unwrap());
+        assert_eq!(jumps.collect::<Vec<_>>(), want, "{name}");
     }
 }
 
@@ -227,182 +320,229 @@ fn f093_f094_each_record_takes_the_first_place_that_applies() {
         r#"{"s":"A","i":5,"t":50000002,"p":"3.00"}"#,
         r#"{"s":"A","i":0,"t":50000003,"p":"4.00"}"#,
     ];
-    let messages: Vec<_> = (1..)
+    let messages: Vec<Message> = (1..)
         .zip(texts)
         .map(|(n, text)| (head(n), text.as_bytes().to_vec()))
         .collect();
-    for size in [1, 5, 100] {
-        let (heard, ended) = run(setup, &messages, size);
-        let totals = ended.unwrap();
-        let want = Counts {
-            read: 12,
-            used: 5,
-            filtered: 2,
-            rejected: 3,
-            late: 1,
-            duplicate: 1,
-            unchecked: 1,
-        };
-        assert_eq!(totals.counts, want, "{heard:?}");
-        assert_eq!(
-            heard.rejected,
-            [
-                r#"5: NULL in Some("t")"#,
-                r#"6: NULL in Some("i")"#,
-                "7: `not` in None"
-            ]
-            .map(|one| {
-                // What the decoder says of it is its own business.
-                if one.starts_with('7') {
-                    heard.rejected[2].clone()
-                } else {
-                    one.to_owned()
-                }
-            })
-        );
-        assert_eq!(
-            totals.missing,
-            [Missing {
-                key: "A".to_owned(),
-                from: 6,
-                to: 6
-            }]
-        );
-    }
+    let (heard, ended) = run_cut(setup, &messages);
+    let want = Counts {
+        read: 12,
+        used: 5,
+        filtered: 2,
+        rejected: 3,
+        late: 1,
+        duplicate: 1,
+        unchecked: 1,
+    };
+    assert_eq!(ended.unwrap().counts, want, "{heard:?}");
+    let rejected = [
+        format!("5+0: {} in Some(\"t\")", texts[4]),
+        format!("6+0: {} in Some(\"i\")", texts[5]),
+        "7+0: not JSON in None".to_owned(),
+    ];
+    assert_eq!(heard.of("rejected "), rejected);
+    let gap = Gap::Sequence {
+        key: Some("A".to_owned()),
+        connection: None,
+        from: 6,
+        to: 6,
+    };
+    assert_eq!(heard.of("gap "), [format!("{gap:?}")]);
     // One fewer may be bad: the third ends the run, whatever came after it in its block.
-    for size in [1, 5, 100] {
-        let (_, ended) = run(
-            Setup {
-                rejects: 2,
-                ..setup
-            },
-            &messages,
-            size,
-        );
-        assert!(ended.unwrap_err().starts_with("7 bad"));
-    }
+    let fewer = Setup {
+        rejects: 2,
+        ..setup
+    };
+    let (why, counts) = run_cut(fewer, &messages).1.unwrap_err();
+    assert!(why.starts_with("7 bad"), "{why}");
+    assert_eq!((counts.read, counts.rejected, counts.used), (7, 2, 1));
 }
 
 #[test]
 fn f094_a_sequence_that_restarts_ends_the_run_at_one_message() {
     let numbers = (1..=2_000_u64).chain(1..=2_000);
-    let messages: Vec<_> = (1..)
-        .zip(numbers)
-        .map(|(n, number)| {
-            let connection = u32::from(n > 2_000);
-            let text = format!(r#"{{"s":"A","i":{number},"t":5,"p":"1.00"}}"#);
-            (
-                Head {
-                    connection,
-                    ..head(n)
-                },
-                text.into_bytes(),
-            )
-        })
-        .collect();
-    for size in [1, 700, 5_000] {
-        let setup = Setup {
-            per: Some(Per::Run),
-            ..PLAIN
+    let message = |(n, number): (u64, u64)| {
+        let text = format!(r#"{{"s":"A","i":{number},"t":5,"p":"1.00"}}"#);
+        let connection = u32::from(n > 2_000);
+        let head = Head {
+            connection,
+            ..head(n)
         };
-        let (_, ended) = run(setup, &messages, size);
-        assert_eq!(ended.unwrap_err(), "3001 restarted: A");
-        let setup = Setup {
-            per: Some(Per::Connection),
-            ..PLAIN
-        };
-        let totals = run(setup, &messages, size).1.unwrap();
-        assert_eq!((totals.counts.used, totals.counts.duplicate), (4_000, 0));
-    }
+        (head, text.into_bytes())
+    };
+    let messages: Vec<Message> = (1..).zip(numbers).map(message).collect();
+    let setup = |per| Setup {
+        per: Some(per),
+        ..PLAIN
+    };
+    let (why, counts) = run_cut(setup(Per::Run), &messages).1.unwrap_err();
+    assert_eq!(why, "3001 restarted: A");
+    let counted = (counts.read, counts.used, counts.duplicate);
+    assert_eq!(counted, (3_001, 2_000, 1_000));
+    let totals = run_cut(setup(Per::Connection), &messages).1.unwrap();
+    assert_eq!((totals.counts.used, totals.counts.duplicate), (4_000, 0));
+}
+
+#[test]
+fn a_gap_that_leaves_the_ledger_is_told_then() {
+    // Every second number: from the 257th gap on, each one pushes out the oldest.
+    let number = |n: u64| 2 * n;
+    let message = |n| {
+        let text = format!(r#"{{"s":"A","i":{},"t":5,"p":"1.00"}}"#, number(n));
+        (head(n), text.into_bytes())
+    };
+    let mut messages: Vec<Message> = (1..=260).map(message).collect();
+    // What falls into one that was pushed out may have been seen before.
+    messages.push((head(261), br#"{"s":"A","i":3,"t":5,"p":"1.00"}"#.to_vec()));
+    let setup = Setup {
+        per: Some(Per::Run),
+        ..PLAIN
+    };
+    let (heard, ended) = run_cut(setup, &messages);
+    let totals = ended.unwrap();
+    assert_eq!((totals.counts.unchecked, totals.gaps), (1, 259));
+    let first = heard.0.iter().position(|line| line.starts_with("closed"));
+    assert_eq!(
+        heard.0[..first.unwrap()].len(),
+        3 + 1,
+        "three gaps, and the row"
+    );
 }
 
 #[test]
 fn the_first_fault_is_the_same_however_messages_are_cut() {
-    let query = "SELECT time_bucket(INTERVAL '10 seconds', t) AS w, sum(1 / (p - 5)) AS x FROM input WHERE 1 / (p - 7) > -99 GROUP BY w";
+    let query = "SELECT time_bucket(INTERVAL '10 seconds', t) AS w, sum(1 / (p - 5)) AS x FROM input \
+                 WHERE 1 / (p - 7) > -99 GROUP BY w";
     let setup = Setup { query, ..PLAIN };
-    let trades = |prices: &[&str]| -> Vec<(Head, Vec<u8>)> {
+    let trades = |prices: &[&str]| -> Vec<Message> {
         let trade = |(n, price): (u64, &&str)| {
-            let time = n as i64 * 4_000_000;
+            let time = n * 4_000_000;
             let text = format!(r#"{{"s":"A","i":{n},"t":{time},"p":"{price}"}}"#);
             (head(n), text.into_bytes())
         };
         (1..).zip(prices).map(trade).collect()
     };
-    for (prices, want) in [
-        (vec!["1", "2", "5", "7", "x"], "Some(3) problem"),
-        (vec!["1", "7", "5", "x"], "Some(2) problem"),
-        (vec!["1", "2", "x", "5", "7"], "3 bad"),
-        (vec!["1", "2", "3", "4", "8", "9", "5"], "Some(7) problem"),
+    for (prices, want, read) in [
+        (vec!["1", "2", "5", "7", "x"], "Some(3) problem", 3),
+        (vec!["1", "7", "5", "x"], "Some(2) problem", 2),
+        (vec!["1", "2", "x", "5", "7"], "3 bad", 3),
+        (
+            vec!["1", "2", "3", "4", "8", "9", "5"],
+            "Some(7) problem",
+            7,
+        ),
     ] {
-        for size in [1, 2, 3, 100] {
-            let ended = run(setup, &trades(&prices), size).1.unwrap_err();
-            assert!(ended.starts_with(want), "{prices:?} by {size}: {ended}");
-        }
+        let (why, counts) = run_cut(setup, &trades(&prices)).1.unwrap_err();
+        assert!(why.starts_with(want), "{prices:?}: {why}");
+        assert_eq!((counts.read, counts.used), (read, read - 1), "{prices:?}");
     }
+    // Rows of two windows out of order: the first problem in message order is in the later window.
+    let query = "SELECT time_bucket(INTERVAL '10 seconds', t) AS w, sum(1 / (p - 5)) AS x FROM input GROUP BY w";
+    let setup = Setup {
+        query,
+        lateness_us: 60_000_000,
+        ..PLAIN
+    };
+    let mut messages = at(&[1, 30_000_000, 2, 3]);
+    for n in [1, 2] {
+        let text = String::from_utf8(messages[n].1.clone()).unwrap();
+        messages[n].1 = text.replace("1.00", "5.00").into_bytes();
+    }
+    let (why, counts) = run_cut(setup, &messages).1.unwrap_err();
+    assert!(why.starts_with("Some(2) problem"), "{why}");
+    assert_eq!((counts.read, counts.used), (2, 1));
+}
+
+#[test]
+fn a_batch_that_computes_too_much_text_at_once_is_no_fault() {
+    // Each row makes 16 KiB, and a batch of them more than one may.
+    let query = "SELECT time_bucket(INTERVAL '10 seconds', t) AS w, \
+                 count(replace(replace(replace(s, 'x', repeated), 'x', repeated), 'x', repeated)) AS n \
+                 FROM input WHERE length(replace(replace(replace(s, 'x', repeated), 'x', repeated), 'x', repeated)) > 0 \
+                 GROUP BY w";
+    let query = query.replace("repeated", &format!("'{}'", "x".repeat(25)));
+    let setup = Setup {
+        query: Box::leak(query.into_boxed_str()),
+        ..PLAIN
+    };
+    let messages: Vec<Message> = (1..=700)
+        .map(|n| {
+            (
+                head(n),
+                format!(r#"{{"s":"x","i":{n},"t":5,"p":"1"}}"#).into_bytes(),
+            )
+        })
+        .collect();
+    let counts = run(setup, &messages, &[700]).1.unwrap().counts;
+    assert_eq!((counts.read, counts.used), (700, 700));
 }
 
 #[test]
 fn windows_at_the_ends_of_a_connection_and_in_a_gap_are_partial() {
+    let message = |n: u64, symbol: &str, time: i64, received_at_us, feed, connection| {
+        let time = time * 1_000_000;
+        let text = format!(r#"{{"s":"{symbol}","i":{n},"t":{time},"p":"1.00"}}"#);
+        let head = Head {
+            n,
+            received_at_us,
+            feed,
+            connection,
+        };
+        (head, text.into_bytes())
+    };
     let mut messages = Vec::new();
     // Windows 0 to 4 over one connection; the second begins in window 7, and ends in window 9.
     for (n, time) in (1..).zip([1, 10, 21, 32, 44, 78, 85, 91, 95]) {
-        let text = format!(r#"{{"s":"A","i":{n},"t":{},"p":"1.00"}}"#, time * 1_000_000);
-        let connection = u32::from(time > 50);
         let received_at_us = time * 1_000_000 + 5;
-        messages.push((
-            Head {
-                n,
-                received_at_us,
-                feed: 0,
-                connection,
-            },
-            text.into_bytes(),
+        messages.push(message(
+            n,
+            "A",
+            time,
+            received_at_us,
+            0,
+            u32::from(time > 50),
         ));
     }
-    // A record of the gap comes late over the other feed, whose own windows are 5 and 6.
-    for (n, time) in [(10, 55), (11, 65)] {
-        let text = format!(r#"{{"s":"B","i":{n},"t":{},"p":"1.00"}}"#, time * 1_000_000);
-        messages.push((
-            Head {
-                n,
-                received_at_us: 99_000_000,
-                feed: 1,
-                connection: 2,
-            },
-            text.into_bytes(),
-        ));
-    }
+    // Records of the gap come over the other feed, whose own windows are 5 and 6.
+    messages.push(message(10, "B", 55, 99_000_000, 1, 2));
+    messages.push(message(11, "B", 65, 99_000_000, 1, 2));
     let setup = Setup {
         lateness_us: 60_000_000,
         ..PLAIN
     };
-    for size in [1, 4, 100] {
-        let (heard, ended) = run(setup, &messages, size);
-        let totals = ended.unwrap();
-        let partial: Vec<i64> = totals
-            .windows
-            .iter()
-            .filter(|one| one.is_partial)
-            .map(|one| one.start_us / WIDTH)
-            .collect();
-        let whole: Vec<i64> = totals
-            .windows
-            .iter()
-            .filter(|one| !one.is_partial)
-            .map(|one| one.start_us / WIDTH)
-            .collect();
-        // 0: begins; 3 on: open in the end, 4 to 7 around the gap besides.
-        assert_eq!((partial, whole), (vec![0, 3, 4, 5, 6, 7, 8, 9], vec![1, 2]));
-        let gap = Gap {
-            feed: 0,
-            connection: 0,
-            from_us: 44_000_005,
-            to_us: 78_000_005,
-        };
-        assert_eq!((&heard.gaps, &totals.gaps), (&vec![gap], &vec![gap]));
-        let messages: Vec<u64> = totals.connections.iter().map(|one| one.messages).collect();
-        assert_eq!(messages, [5, 4, 2]);
-    }
+    let (heard, ended) = run_cut(setup, &messages);
+    let totals = ended.unwrap();
+    let of = |is_partial: bool| -> Vec<i64> {
+        let windows = totals.windows.iter();
+        let windows = windows.filter(|one| one.is_partial == is_partial);
+        windows.map(|one| one.start_us / WIDTH).collect()
+    };
+    // 0: begins; 3 on: open in the end, 4 to 7 around the gap besides.
+    assert_eq!(of(true), [0, 3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(of(false), [1, 2]);
+    let gap = Gap::Disconnect {
+        feed: 0,
+        connection: 0,
+        from_us: 44_000_005,
+        to_us: 78_000_005,
+    };
+    assert_eq!(
+        (heard.of("gap "), totals.gaps),
+        (vec![&*format!("{gap:?}")], 1)
+    );
+    let messages: Vec<u64> = totals.connections.iter().map(|one| one.messages).collect();
+    assert_eq!(messages, [5, 4, 2]);
+}
+
+#[test]
+fn f098_a_stream_without_records_comes_to_nothing() {
+    let (heard, ended) = run(PLAIN, &[], &[1]);
+    let totals = ended.unwrap();
+    assert_eq!(totals.counts, Counts::default());
+    assert!(heard.0.is_empty() && totals.windows.is_empty() && totals.connections.is_empty());
+    let quiet = [(head(1), br#"{"result":null}"#.to_vec())];
+    let totals = run(PLAIN, &quiet, &[1]).1.unwrap();
+    assert_eq!((totals.counts.filtered, totals.connections.len()), (1, 1));
 }
 
 #[test]
@@ -410,142 +550,73 @@ fn records_of_one_message_are_taken_one_by_one() {
     let setup = Setup {
         records: Some("data[*]"),
         per: Some(Per::Run),
+        rejects: 2,
         ..PLAIN
     };
     let text = |trades: &str| format!(r#"{{"channel":"trade","data":[{trades}]}}"#).into_bytes();
     let trade =
         |number: u64, time: i64| format!(r#"{{"s":"A","i":{number},"t":{time},"p":"1.00"}}"#);
+    let bad = r#"{"s":"A","i":9}"#;
     let messages = vec![
         (
             head(1),
             text(&[trade(1, 1), trade(2, WIDTH), trade(3, 2)].join(",")),
         ),
         (head(2), br#"{"channel":"heartbeat"}"#.to_vec()),
-        (head(3), text(&[trade(2, 5), trade(4, WIDTH + 1)].join(","))),
+        (
+            head(3),
+            text(&[&*trade(2, 5), bad, "7", &*trade(4, WIDTH + 1)].join(",\n")),
+        ),
     ];
-    for size in [1, 100] {
-        let counts = run(setup, &messages, size).1.unwrap().counts;
-        let found = (counts.read, counts.used, counts.late, counts.duplicate);
-        assert_eq!(found, (5, 3, 1, 1));
-    }
-}
-
-/// The model: one record at a time, in plain words.
-#[derive(Default)]
-struct Model {
-    lateness_us: i64,
-    newest: Option<i64>,
-    closed: BTreeSet<i64>,
-    /// By window and symbol: count, sum, first, last.
-    groups: BTreeMap<(i64, String), (i64, i64, i64, i64)>,
-    seen: BTreeMap<String, BTreeSet<i64>>,
-    counts: Counts,
-}
-
-impl Model {
-    fn take(&mut self, symbol: &str, number: i64, time: i64, cents: i64) {
-        self.counts.read += 1;
-        let seen = self.seen.entry(symbol.to_owned()).or_default();
-        let is_first = seen.first().is_some_and(|first| number < *first);
-        if is_first {
-            self.counts.unchecked += 1;
-        } else if !seen.insert(number) {
-            self.counts.duplicate += 1;
-            return;
-        }
-        if symbol == "skip" {
-            self.counts.filtered += 1;
-            return;
-        }
-        let start = time.div_euclid(WIDTH) * WIDTH;
-        match self
-            .newest
-            .is_some_and(|newest| start + WIDTH <= newest - self.lateness_us)
-        {
-            true => self.counts.late += 1,
-            false => {
-                self.counts.used += 1;
-                assert!(!self.closed.contains(&start));
-                let group = self
-                    .groups
-                    .entry((start, symbol.to_owned()))
-                    .or_insert((0, 0, cents, cents));
-                *group = (group.0 + 1, group.1 + cents, group.2, cents);
-            }
-        }
-        self.newest = self.newest.max(Some(time));
-    }
-
-    fn rows(&self) -> Vec<String> {
-        let rows = self
-            .groups
-            .iter()
-            .map(|((start, symbol), (count, sum, first, last))| {
-                let values = [
-                    Value::Int(*start),
-                    Value::Text(symbol.as_str().into()),
-                    Value::Int(*count),
-                    Value::Wide((*sum).into()),
-                    Value::Int(*first),
-                    Value::Int(*last),
-                ];
-                format!("{values:?}")
-            });
-        rows.collect()
-    }
+    let (heard, ended) = run_cut(setup, &messages);
+    let counts = ended.unwrap().counts;
+    let found = (counts.read, counts.used, counts.late, counts.duplicate);
+    assert_eq!(found, (7, 3, 1, 1));
+    // What is bad is the element, by its place in the message.
+    let third = String::from_utf8(messages[2].1.clone()).unwrap();
+    let places = [third.find(bad).unwrap(), third.find("7,").unwrap()];
+    let want = [
+        format!("3+{}: {bad} in Some(\"t\")", places[0]),
+        format!("3+{}: 7 in None", places[1]),
+    ];
+    assert_eq!(heard.of("rejected "), want);
 }
 
 #[test]
-fn any_stream_gives_what_the_model_gives_in_blocks_of_any_size() {
-    let mut random = 3_u64;
-    let mut draw = |most: i64| {
-        random = random
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        i64::try_from(random >> 33).unwrap() % most
+fn state_is_charged_and_ends_the_run_where_it_passes_its_share() {
+    let (columns, plan) = planned(QUERY);
+    let Shape::Groups(groups) = &plan.shape else {
+        panic!("groups");
     };
-    for round in 0..40 {
-        // The origin of ten-second buckets is a multiple of them.
-        let lateness_us = [0, 1, 3_000_000, 25_000_000][usize::try_from(round % 4).unwrap()];
-        let mut model = Model {
-            lateness_us,
-            ..Model::default()
-        };
-        let (mut messages, mut clock) = (Vec::new(), 0);
-        let mut numbers: BTreeMap<&str, i64> = BTreeMap::new();
-        for n in 1..=1_500 {
-            clock += draw(200_000);
-            let symbol = ["A", "B", "C", "skip"][usize::try_from(draw(4)).unwrap()];
-            let next = numbers.entry(symbol).or_insert(draw(5) + 3);
-            *next += [1, 1, 1, 1, 1, 1, 2, 4][usize::try_from(draw(8)).unwrap()];
-            let number = *next - [0, 0, 0, 0, 1, 3, 9][usize::try_from(draw(7)).unwrap()];
-            let back = [1, 2_000_000, 30_000_000][usize::try_from(draw(3)).unwrap()];
-            let time = clock - draw(back);
-            let cents = draw(100_000);
-            let text = format!(
-                r#"{{"s":"{symbol}","i":{number},"t":{time},"p":"{}.{:02}"}}"#,
-                cents / 100,
-                cents % 100
-            );
-            messages.push((head(n), text.into_bytes()));
-            model.take(symbol, number, time, cents);
+    let windows = Windows {
+        event_time: 2,
+        key: 0,
+        bucket: Bucket::Micros(WIDTH),
+        lateness_us: 86_400_000_000,
+        sequence: None,
+    };
+    let mut core = Core::new(Terms {
+        groups,
+        filter: None,
+        windows,
+        columns: &columns,
+        records: None,
+        rejects: 0,
+        budget: Arc::new(Budget::new(1 << 20)),
+    });
+    let (mut sink, mut opened) = (Heard::default(), 0);
+    let halt = loop {
+        let mut block = Block::default();
+        let (head, message) = at(&[opened * WIDTH]).remove(0);
+        block.push(head, &message);
+        if let Err(halt) = core.take(&block, &mut sink) {
+            break halt;
         }
-        let setup = Setup {
-            lateness_us,
-            per: Some(Per::Run),
-            ..PLAIN
-        };
-        let mut first = None;
-        for size in [1, 7, 64, 1_500] {
-            let (heard, ended) = run(setup, &messages, size);
-            let totals = ended.unwrap();
-            assert_eq!(
-                totals.counts, model.counts,
-                "round {round}, blocks of {size}"
-            );
-            assert_eq!(heard.rows, model.rows(), "round {round}, blocks of {size}");
-            let first = first.get_or_insert_with(|| totals.clone());
-            assert_eq!(*first, totals, "round {round}, blocks of {size}");
-        }
-    }
+        opened += 1;
+    };
+    assert!(matches!(halt, Halt::Full(_) | Halt::Ledger(_)), "{halt:?}");
+    assert!(
+        (50..500).contains(&opened),
+        "{opened} windows in a megabyte"
+    );
 }

@@ -276,6 +276,10 @@ impl Connection {
     /// Does what is asked as often as the script says, and chooses the answer that goes out.
     fn carry_out(&self, exchange: &Exchange, request: Request) -> Option<Outcome> {
         let Exchange { line, fault, .. } = exchange;
+        // Who began anew is not to find what came of the requests before.
+        if !self.shared.journal.knows(*line) {
+            return None;
+        }
         let canned = fault
             .answer
             .as_ref()
@@ -303,7 +307,7 @@ impl Connection {
                 let _ = thread::Builder::new()
                     .name("late effect".into())
                     .spawn(move || {
-                        if pause(&shared, millis) {
+                        if pause(&shared, millis) && shared.journal.knows(line) {
                             done(&shared, line, request);
                         }
                     });

@@ -138,6 +138,12 @@ impl Journal {
         }
     }
 
+    /// Whether the request came after the last clearing.
+    pub fn knows(&self, line: Line) -> bool {
+        let inner = self.0.lock().expect("nobody panics with the journal");
+        inner.generation == line.generation
+    }
+
     /// Notes what became of a request.
     pub fn note(&self, line: Line, change: impl FnOnce(&mut Entry)) {
         let mut inner = self.0.lock().expect("nobody panics with the journal");

@@ -88,6 +88,63 @@ fn f000_a_run_and_its_verification() {
 }
 
 #[test]
+fn f109_shards_of_a_bucket_read_their_part_and_no_more() {
+    let server = server!();
+    let line = |n: u64| format!("{{\"k\":\"{}\",\"v\":{n}}}\n", "w".repeat(n as usize % 97));
+    let big: String = (0..24_000).map(line).collect();
+    assert!(big.len() > 1 << 20);
+    server.store().put("source", "s/1.ndjson", line(1));
+    server.store().put("source", "s/2.ndjson", big.clone());
+    server
+        .store()
+        .put("source", "s/3.ndjson", "none\n".to_owned() + &line(5));
+    let run = Run::small(&server)
+        .with("INPUT", "s3://source/s/")
+        .with("INPUT_FORMAT", "ndjson")
+        .without("WINDROW_CSV_HEADER")
+        .with("ON_BAD_RECORD", "reject:3");
+    assert_eq!(run.end().code, 0);
+    let object = |key: &str| server.store().object("out", key).unwrap().body.to_vec();
+    for split in ["objects", "bytes"] {
+        for index in [2, 0, 1] {
+            server.journal().clear();
+            let shard = run
+                .clone()
+                .named(split)
+                .with("SPLIT", split)
+                .with("SHARD", &format!("{index}/3"))
+                .without("WINDROW_OUTPUT_FORMAT");
+            let ended = shard.end();
+            assert_eq!(ended.code, 0, "{}", ended.why());
+            let key = format!("o/{split}/shard-0000{index}-of-00003/manifest.json");
+            let told: Value = serde_json::from_slice(&object(&key)).unwrap();
+            let read = told["inputs"]["bytes"].as_u64().unwrap();
+            // Its part, and what it looked through for the line ends of it.
+            let got = told["s3"]["bytes_in"].as_u64().unwrap();
+            assert!((read..read + (64 << 10)).contains(&got), "{read} {got}");
+            if split == "bytes" {
+                assert!(read.abs_diff(big.len() as u64 / 3) < 1_000, "{read}");
+            }
+        }
+        let merge = run.merge(split, 3).named(&format!("merged-{split}"));
+        let ended = merge.end();
+        assert_eq!(ended.code, 0, "{}", ended.why());
+        for name in ["rollup.csv", "rejected.ndjson", "inputs.ndjson.gz"] {
+            let merged = object(&format!("o/merged-{split}/{name}"));
+            assert!(merged == object(&format!("o/run/{name}")), "{split} {name}");
+        }
+        let verify = run.verify(&format!("s3://out/o/merged-{split}/manifest.json"));
+        assert_eq!(verify.end().code, 0);
+    }
+    // A shard whose directory is all that there is of it.
+    server
+        .store()
+        .delete("out", "o/bytes/shard-00001-of-00003/manifest.json");
+    let lost = run.merge("bytes", 3).named("lost").end();
+    lost.says(66, &["no manifest of shard 1, which works, or was killed"]);
+}
+
+#[test]
 fn f026_clock_skew_gives_both_times() {
     let server = server!();
     let mut settings = server.shared().settings();

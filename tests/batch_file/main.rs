@@ -10,6 +10,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod captures;
 mod csv;
 mod gzip;
 mod inputs;

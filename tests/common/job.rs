@@ -17,6 +17,7 @@ use super::{WINDROW, pass};
 #[derive(Clone)]
 pub struct Job {
     program: PathBuf,
+    word: &'static str,
     output: PathBuf,
     variables: BTreeMap<&'static str, String>,
 }
@@ -25,6 +26,7 @@ impl Job {
     fn new(place: &Place, input: String, query: &str) -> Self {
         let job = Self {
             program: WINDROW.into(),
+            word: "batch",
             output: place.path("out"),
             variables: BTreeMap::new(),
         };
@@ -55,6 +57,23 @@ impl Job {
         Self::new(place, place.uri(input), query)
             .with("INPUT_FORMAT", "ndjson")
             .with("COLUMNS", columns)
+    }
+
+    /// A merge of shards below these places of a test.
+    pub fn merge(place: &Place, shards: &[&str], count: u32) -> Self {
+        let shards: Vec<_> = shards.iter().map(|name| place.uri(name)).collect();
+        Self {
+            word: "merge",
+            ..Self::new(place, serde_json::to_string(&shards).unwrap(), "")
+        }
+        .without("QUERY")
+        .with("SHARDS", count)
+    }
+
+    /// The same over one shard of the input.
+    pub fn shard(&self, index: u32, count: u32) -> Self {
+        let job = self.clone().without("OUTPUT_FORMAT");
+        job.with("SHARD", format!("{index}/{count}"))
     }
 
     /// The same with this variable, named without `WINDROW_`.
@@ -88,7 +107,15 @@ impl Job {
 
     /// Where the run writes.
     pub fn directory(&self) -> PathBuf {
-        self.output.join(&self.variables["RUN_ID"])
+        let run = self.output.join(&self.variables["RUN_ID"]);
+        match self
+            .variables
+            .get("SHARD")
+            .and_then(|shard| shard.split_once('/'))
+        {
+            Some((index, count)) => run.join(format!("shard-{index:0>5}-of-{count:0>5}")),
+            None => run,
+        }
     }
 
     /// The variables as the environment has them.
@@ -102,10 +129,10 @@ impl Job {
         self.below(&[])
     }
 
-    /// The same, started by another program: its words, to which `windrow batch` is added.
+    /// The same, started by another program: its words, to which `windrow batch`, or `merge`, is added.
     pub fn below(&self, starter: &[&str]) -> Command {
         let program = self.program.to_str().unwrap();
-        let mut words = starter.iter().copied().chain([program, "batch"]);
+        let mut words = starter.iter().copied().chain([program, self.word]);
         let mut command = Command::new(words.next().unwrap());
         command.args(words).env_clear().envs(self.environment());
         command

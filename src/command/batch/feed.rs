@@ -3,16 +3,17 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use super::fold::object_fault;
 use super::listing::Listing;
 use super::work::{Numbers, Piece, Task};
 use crate::budget::{Charge, Charged};
+use crate::command::faults::object_fault;
 use crate::config::uri::NumberRange;
+use crate::decode::captured::Numbering;
 use crate::decode::{Format, Framer};
 use crate::error::{Error, Kind, Result};
 use crate::gzip::{self, Compression};
 use crate::limits;
-use crate::source::Source;
+use crate::source::{Place, Source, Span};
 use crate::stop::Stop;
 use crate::store::lifted;
 
@@ -26,9 +27,11 @@ pub(super) enum Feed<'run> {
 
 /// The numbers of a range, and how far they were handed out.
 pub(super) struct Range {
-    range: NumberRange,
-    /// The next number; the range's end where there is none left.
+    /// Where the whole range starts.
+    origin: i64,
+    /// The next number; the end where there is none left.
     next: i64,
+    end: i64,
 }
 
 /// Objects, one after the other.
@@ -39,6 +42,8 @@ pub(super) struct Objects<'run> {
     listing: &'run Listing,
     stop: &'run Stop,
     open: Option<Open<'run>>,
+    /// The numbers of captured messages.
+    numbers: Option<Numbering>,
     /// What is known of the objects opened so far, in order.
     seen: Charged<Seen>,
     texts: Charge,
@@ -57,16 +62,25 @@ struct Open<'run> {
     compression: Compression,
     reader: Box<dyn Read + 'run>,
     framer: Framer,
+    /// Whether no chunk of it came yet.
+    begins: bool,
     /// Why nothing more can be read, to be told after the whole records before it.
     damage: Option<Error>,
 }
 
 impl<'run> Feed<'run> {
-    /// The numbers of `range`.
-    pub(super) fn range(range: NumberRange) -> Self {
+    /// What `span` has of the numbers of `range`.
+    pub(super) fn range(range: NumberRange, span: Span) -> Self {
+        let count = range.start.abs_diff(range.end);
+        let Span { from, to } = span;
+        let number = |place: Place| match place.input {
+            0 => range.start.saturating_add_unsigned(place.offset.min(count)),
+            _ => range.end,
+        };
         Self::Range(Range {
-            next: range.start,
-            range,
+            origin: range.start,
+            next: number(from),
+            end: number(to),
         })
     }
 
@@ -101,14 +115,14 @@ impl<'run> Feed<'run> {
 impl Range {
     fn next_piece(&mut self) -> Option<Piece> {
         let start = self.next;
-        if start >= self.range.end {
+        if start >= self.end {
             return None;
         }
         self.next = start
             .saturating_add(limits::RANGE_PIECE_NUMBERS)
-            .min(self.range.end);
+            .min(self.end);
         Some(Piece::Numbers(Numbers {
-            origin: self.range.start,
+            origin: self.origin,
             start,
             end: self.next,
         }))
@@ -130,6 +144,10 @@ impl<'run> Objects<'run> {
             listing,
             stop,
             open: None,
+            numbers: match format {
+                Format::Capture { .. } => Some(Numbering::default().after(listing.span.from.input)),
+                Format::Csv { .. } | Format::Ndjson { .. } | Format::Json { .. } => None,
+            },
             seen: Charged::new(&task.budget),
             texts: Charge::new(&task.budget),
         }
@@ -144,6 +162,13 @@ impl<'run> Objects<'run> {
                 continue;
             };
             if let Some(piece) = open.next_piece(self.stop)? {
+                let begins = std::mem::take(&mut open.begins);
+                if let (Some(numbers), Piece::Chunk(chunk)) = (&mut self.numbers, &piece) {
+                    // With windows, all objects are parts of one capture.
+                    let begins = begins && self.task.windows.is_none();
+                    let followed = numbers.follow(chunk, begins);
+                    followed.map_err(|fault| object_fault(&fault, &open.uri))?;
+                }
                 return Ok(Some(piece));
             }
             self.open = None;
@@ -152,23 +177,28 @@ impl<'run> Objects<'run> {
 
     /// Opens the next object; `false` where there is none left.
     fn open_next(&mut self) -> Result<bool> {
-        let number = self.seen.len();
-        if number >= self.listing.len() {
+        let Some(number) = self.listing.span.inputs().nth(self.seen.len()) else {
             return Ok(false);
-        }
+        };
         let uri: Arc<str> = self.listing.uri(number).into();
         let opened = self.source.open(number)?;
-        let (reader, compression) =
-            gzip::content(opened.reader).map_err(|cause| lifted(cause, &uri))?;
+        let offset = self.listing.span.part(number, opened.bytes).start;
+        let (reader, compression) = match offset {
+            0 => gzip::content(opened.reader).map_err(|cause| lifted(cause, &uri))?,
+            // Only what is not compressed is cut.
+            _ => (opened.reader, Compression::None),
+        };
         let number =
             u32::try_from(number).map_err(|_| Error::defect("opening", "too many inputs"))?;
         let framer = Framer::new(self.format, &self.task.columns, number, Arc::clone(&uri))
-            .for_stored(opened.bytes);
+            .for_stored(opened.bytes)
+            .starting_at(offset);
         self.open = Some(Open {
             uri,
             compression,
             reader,
             framer,
+            begins: true,
             damage: None,
         });
         self.see(Seen {

@@ -1,16 +1,15 @@
 //! Takes the workers' answers by number: counts, rejected records, rows, the limit, and the first fault.
 
 use super::listing::Listing;
-use super::rejected::Rejected;
 use super::work::{Counts, Piece, Room, Stopped, Task, Worked, Worker};
+use crate::command::faults::{bad_record, evaluation, lift_rollup, object_fault};
 use crate::command::outputs::Outputs;
+use crate::command::rejected::{Rejected, first_rejected};
 use crate::config::values::OnBadRecord;
-use crate::decode::Fault;
 use crate::error::{Error, Kind, Place, Result};
 use crate::limits;
-use crate::log::{Event, Level, Log};
-use crate::manifest::Records;
-use crate::query::Problem;
+use crate::log::Log;
+use crate::manifest::{GapLine, Records};
 use crate::rollup::Failure;
 
 /// Whether more input is wanted.
@@ -31,6 +30,8 @@ pub(super) struct Tally {
     pub(super) records: Records,
     /// Records of each input that count, by input number.
     pub(super) read: Vec<u64>,
+    /// The latest gaps of a capture.
+    pub(super) gaps: Vec<GapLine>,
     /// Inputs that are read to their end: all, or those before the one in which LIMIT was filled.
     pub(super) whole: usize,
 }
@@ -221,22 +222,12 @@ impl Fold<'_, '_> {
     }
 
     fn bad(&self, rejected: &Rejected, place: Place) -> Error {
-        let advice = match self.task.on_bad_record {
-            OnBadRecord::Fail => {
-                "correct the record or its column, or allow some with WINDROW_ON_BAD_RECORD=reject:N".to_owned()
-            }
-            OnBadRecord::Reject { limit } => {
-                format!("{limit} records were rejected before it, as many as WINDROW_ON_BAD_RECORD allows")
-            }
-        };
-        Error::new(
-            Kind::Data,
-            "decoding",
+        bad_record(
             &rejected.expected,
             &rejected.found,
-            advice,
+            self.task.on_bad_record,
+            place,
         )
-        .at(place)
     }
 
     fn place(&self, piece: &Piece, record: u64, offset: u64, column: Option<String>) -> Place {
@@ -246,7 +237,11 @@ impl Fold<'_, '_> {
         };
         Place {
             uri: self.uri(piece),
-            record: Some(record),
+            // Of an object that another shard begins to read, that one knows.
+            record: self
+                .listing
+                .counts_records_of(piece.input())
+                .then_some(record),
             offset_bytes,
             column,
         }
@@ -254,64 +249,5 @@ impl Fold<'_, '_> {
 
     fn uri(&self, piece: &Piece) -> String {
         self.listing.uri(piece.input())
-    }
-}
-
-/// The log tells of the first bad record; the others are in rejected.ndjson, and counted.
-fn first_rejected(rejected: &Rejected, place: &Place) -> Event {
-    let text = format!(
-        "{place} is bad: expected {}, found {}",
-        rejected.expected, rejected.found
-    );
-    let mut event = Event {
-        level: Level::Warning,
-        ..Event::info("rejected", text)
-    };
-    event = event
-        .with("uri", place.uri.as_str())
-        .with("record", place.record);
-    event
-        .with("offset_bytes", place.offset_bytes)
-        .with("column", place.column.as_deref())
-}
-
-/// A value that an expression has no result for.
-pub(super) fn evaluation(query: &str, problem: &Problem) -> Error {
-    let expression = problem.span.of(query);
-    let expected = format!(
-        "{} (in `{expression}`, byte {} of the query)",
-        problem.expected, problem.span.start
-    );
-    let advice = if problem.advice.is_empty() {
-        "change the query or the input"
-    } else {
-        &problem.advice
-    };
-    Error::new(Kind::Data, "evaluating", expected, &problem.found, advice)
-}
-
-/// Nothing of the object can be read from there on.
-pub(super) fn object_fault(fault: &Fault, uri: &str) -> Error {
-    let advice = "correct the object; such a fault cannot be rejected as one record";
-    let place = Place {
-        uri: uri.to_owned(),
-        offset_bytes: Some(fault.offset),
-        ..Place::default()
-    };
-    Error::new(
-        Kind::Data,
-        "reading",
-        fault.reason.expected(),
-        fault.reason.found(),
-        advice,
-    )
-    .at(place)
-}
-
-/// What ended a rollup.
-pub(super) fn lift_rollup(query: &str, failure: Failure) -> Error {
-    match failure {
-        Failure::Problem(problem) => evaluation(query, &problem),
-        Failure::Full(full) => full.exceeded.error(full.holder.name(), full.entries),
     }
 }

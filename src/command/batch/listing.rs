@@ -1,16 +1,19 @@
 //! Everything that INPUT names, listed whole and in order before the first read (SPEC 5, input order; SPEC 11).
 
+use super::cut;
 use super::feed::Seen;
 use super::fold::Tally;
 use super::work::Task;
 use crate::command::stores::Stores;
+use crate::config::shard::Shard;
 use crate::config::uri::NumberRange;
 use crate::config::{Config, Input as Named};
 use crate::digest::{Sha256, sha256};
 use crate::error::{Error, Result};
 use crate::gzip::Compression;
 use crate::log::Event;
-use crate::manifest::{InputLine, Inputs as Totals, ReadTo};
+use crate::manifest::{self, Bound, InputLine, Inputs as Totals, ReadTo};
+use crate::source::{Place, Span};
 use crate::store::Entry;
 use crate::store::inputs::Inputs;
 use crate::supervise::Context;
@@ -19,6 +22,9 @@ use crate::supervise::Context;
 pub(super) struct Listing {
     pub(super) inputs: Inputs,
     range: Option<NumberRange>,
+    /// What of it this run reads.
+    pub(super) span: Span,
+    /// Of the span, but for the digest.
     pub(super) totals: Totals,
 }
 
@@ -33,14 +39,16 @@ impl Listing {
         task: &Task,
     ) -> Result<Self> {
         let listing = match &config.input {
-            Named::Range(range) => Self::of_range(*range),
+            Named::Range(range) => Self::of_range(*range, config.shard),
             Named::Feeds(_) => return Err(no_feeds()),
-            Named::Objects { uris, .. } => {
+            Named::Objects { uris, format, .. } => {
                 let named = uris
                     .iter()
                     .map(|uri| stores.input(uri))
                     .collect::<Result<Vec<_>>>()?;
-                Self::of_inputs(Inputs::list(named, &task.budget, &context.stop)?)
+                let inputs = Inputs::list(named, &task.budget, &context.stop)?;
+                let span = cut::span(&inputs, format, config.shard, &context.stop)?;
+                Self::of_inputs(inputs, span)
             }
         };
         let Totals { count, bytes, .. } = listing.totals;
@@ -54,37 +62,44 @@ impl Listing {
         Ok(listing)
     }
 
-    fn of_inputs(inputs: Inputs) -> Self {
+    fn of_inputs(inputs: Inputs, span: Span) -> Self {
         let mut hash = Sha256::new();
         let mut bytes = 0_u64;
-        for input in inputs.iter() {
+        let spanned = span.inputs();
+        for (number, input) in inputs.iter().enumerate() {
             let Entry {
                 bytes: size, etag, ..
             } = input.entry;
             hash.update(format!("{}\t{size}\t{etag}\n", input.uri()).as_bytes());
-            bytes = bytes.saturating_add(*size);
+            if spanned.contains(&number) {
+                let part = span.part(number, *size);
+                bytes = bytes.saturating_add(part.end - part.start);
+            }
         }
         let totals = Totals {
-            count: u64::try_from(inputs.len()).unwrap_or(u64::MAX),
+            count: u64::try_from(spanned.len()).unwrap_or(u64::MAX),
             bytes,
             listing_sha256: hash.finish(),
         };
         Self {
             inputs,
             range: None,
+            span,
             totals,
         }
     }
 
-    fn of_range(range: NumberRange) -> Self {
+    fn of_range(range: NumberRange, shard: Option<Shard>) -> Self {
+        let span = cut::span_of_range(range.start.abs_diff(range.end), shard);
         let totals = Totals {
-            count: 1,
+            count: u64::try_from(span.inputs().len()).unwrap_or(u64::MAX),
             bytes: 0,
             listing_sha256: sha256(format!("{range}\n").as_bytes()),
         };
         Self {
             inputs: Inputs::none(),
             range: Some(range),
+            span,
             totals,
         }
     }
@@ -108,16 +123,37 @@ impl Listing {
         }
     }
 
+    /// Whether this run reads the input of that number from its start, so that it knows the numbers of its records.
+    pub(super) fn counts_records_of(&self, number: usize) -> bool {
+        let from = self.span.from;
+        number != from.input || from.offset == 0
+    }
+
+    /// What the manifest says of the part that `shard` read.
+    pub(super) fn shard(&self, shard: Shard) -> manifest::Shard {
+        let bound = |place: Place| Bound {
+            input: u64::try_from(place.input).unwrap_or(u64::MAX),
+            offset: place.offset,
+        };
+        manifest::Shard {
+            i: shard.index,
+            n: shard.count,
+            began: bound(self.span.from),
+            ended: bound(self.span.to),
+        }
+    }
+
     /// The lines of inputs.ndjson.gz.
     pub(super) fn lines<'a>(
         &'a self,
         seen: &'a [Seen],
         tally: &'a Tally,
     ) -> impl Iterator<Item = InputLine> + 'a {
-        (0..self.len()).map(move |number| {
+        let first = self.span.from.input;
+        self.span.inputs().map(move |number| {
             let entry = self.inputs.get(number).map(|input| input.entry);
             let etag = entry.map(|entry| &entry.etag);
-            let seen = seen.get(number);
+            let seen = seen.get(number - first);
             let records = tally.read.get(number).copied().unwrap_or_default();
             InputLine {
                 uri: self.uri(number),
@@ -126,7 +162,9 @@ impl Listing {
                     .filter(|etag| !etag.is_empty())
                     .map(|etag| etag.to_string()),
                 bytes: entry.map(|entry| entry.bytes),
-                compression: seen.map_or(Compression::None.name(), |seen| seen.compression),
+                compression: seen
+                    .map_or(Compression::None.name(), |seen| seen.compression)
+                    .into(),
                 records,
                 read: if number < tally.whole {
                     ReadTo::Whole

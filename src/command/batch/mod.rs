@@ -1,54 +1,39 @@
 //! `windrow batch`: reads finite inputs, runs the query, writes artifacts, commits, exits (SPEC 2). Read downwards, it
 //! is the flow of ARCHITECTURE.md.
 
+mod cut;
 mod feed;
 mod fold;
 mod lanes;
 mod listing;
-mod rejected;
-mod warnings;
+mod replay;
 mod work;
 
-use serde_json::Map;
-
 use crate::budget::Charged;
+use crate::command::conclude::{Conclusion, Results, outcome};
+use crate::command::faults::lift_rollup;
 use crate::command::outputs::Outputs;
+use crate::command::partial;
 use crate::command::prepare::{budget, claim, compiled, memory_limit, text};
 use crate::command::stores::Stores;
+use crate::command::warnings;
+use crate::command::windowed::{Besides, Written};
 use crate::commit::{Claim, Committed, Unfinished};
 use crate::config::{Config, Input as Named};
-use crate::decode::Format;
-use crate::digest::sha256;
-
-use crate::error::{Error, Kind, Result};
+use crate::decode::Met;
+use crate::error::Result;
 use crate::limits;
-use crate::log::{Event, Log};
-use crate::machine::Usage;
-use crate::manifest::{self, EndedBy, Manifest, Mode, Records};
+use crate::manifest::{EndedBy, Manifest, Mode, Records, Stream};
+use crate::query::plan::Windows;
+use crate::rollup::State;
 use crate::source;
 use crate::supervise::{Context, Outcome};
 use crate::task::Task as EcsTask;
 use feed::{Feed, Objects, Seen};
 use fold::{Flow, Fold, Tally};
 use listing::Listing;
+use replay::Replay;
 use work::{Task, Worker};
-
-/// The variables of a replay are checked like all others; the replay itself is not built yet.
-fn refuse_captures(config: &Config) -> Result<()> {
-    let Named::Objects { format, .. } = &config.input else {
-        return Ok(());
-    };
-    match format {
-        Format::Csv { .. } | Format::Ndjson { .. } | Format::Json { .. } => Ok(()),
-        Format::Capture { .. } => Err(Error::new(
-            Kind::Config,
-            "reading the configuration",
-            "an INPUT_FORMAT that this version reads",
-            "capture, which is not built yet",
-            "`windrow check batch` says whether the rest is right",
-        )),
-    }
-}
 
 /// Runs a batch to its committed result.
 ///
@@ -58,7 +43,6 @@ pub fn run(context: &Context, mut config: Config) -> Result<Outcome> {
     let worker_bytes = u64::try_from(limits::WORKER_BYTES).unwrap_or(u64::MAX);
     let threads = config.resolve_threads(context.machine.threads(worker_bytes));
     context.log.name_run(config.run_id.as_str());
-    refuse_captures(&config)?;
     let stores = Stores::new(context, config.s3.as_ref(), config.https.as_ref())?;
     let ecs = stores.task(context, config.metadata_uri.as_deref());
     let query = text(&config.query, &stores, &context.stop)?;
@@ -72,6 +56,7 @@ pub fn run(context: &Context, mut config: Config) -> Result<Outcome> {
         records: Records::default(),
         read: Vec::new(),
         whole: 0,
+        gaps: Vec::new(),
     };
     let committed = context.guard(|| {
         let work = Work {
@@ -95,6 +80,8 @@ pub fn run(context: &Context, mut config: Config) -> Result<Outcome> {
                 Unfinished {
                     phase: tally.phase,
                     records: tally.records,
+                    gaps: std::mem::take(&mut tally.gaps),
+                    parts: Vec::new(),
                 },
             );
             Err(error)
@@ -126,77 +113,122 @@ impl Work<'_> {
         };
 
         tally.phase = "reading";
-        let mut outputs = Outputs::create(
-            self.task.output_format,
-            &self.task.plan.outputs,
-            self.claim.destination(),
-        )?;
-        let mut fold = Fold::new(
-            self.task,
-            &listing,
-            &mut outputs,
-            tally,
-            &self.context.log,
-            self.query,
-        );
-        let (mut workers, seen) = match fold.flow() {
-            Flow::Filled => (Vec::new(), None),
-            Flow::GoOn => self.read(&listing, &mut fold)?,
+        let (columns, destination) = (&self.task.plan.outputs, self.claim.destination());
+        let mut outputs = match self.config.shard {
+            None => Outputs::create(self.task.output_format, columns, destination)?,
+            Some(_) => Outputs::of_shard(columns, destination)?,
         };
-        workers.push(fold.into_worker());
-        warnings::tell(self.task, &workers, tally.records, &self.context.log);
-
-        tally.phase = "grouping";
-        self.groups(workers, &mut outputs)?;
+        let (seen, stream) = match self.task.windows {
+            None => (self.query(&listing, &mut outputs, tally)?, None),
+            Some(windows) => {
+                let (seen, stream) = self.replay(windows, &listing, &mut outputs, tally)?;
+                (seen, Some(stream))
+            }
+        };
 
         tally.phase = "writing";
         let lines = listing.lines(seen.as_deref().unwrap_or_default(), tally);
         let artifacts = outputs.finish(lines)?;
 
         tally.phase = "committing";
-        let usage = Usage::read();
-        let manifest = Manifest {
-            identity: self.claim.started().identity.clone(),
+        let conclusion = Conclusion {
+            context: self.context,
+            config: &self.config.resolved,
+            stores: self.stores,
+            claim: self.claim,
+            ecs: self.ecs.clone(),
+            query: self.query,
+        };
+        conclusion.commit(Results {
             ended_by: EndedBy::Finished,
-            started_at: self.claim.started().started_at.clone(),
-            ended_at: manifest::utc(self.context.clock.wall_us()),
-            config: self.config.resolved.clone(),
-            query: self.query.to_owned(),
-            query_sha256: sha256(self.query.as_bytes()),
-            task: self.ecs.clone(),
             inputs: listing.totals,
-            shard: (),
+            shard: self.config.shard.map(|shard| listing.shard(shard)),
             records: tally.records,
             artifacts,
-            stream: (),
-            s3: self.stores.requests(),
-            peak_memory_bytes: usage.peak_memory_bytes.unwrap_or_default(),
-            cpu_seconds: usage.cpu_seconds.unwrap_or_default(),
-        };
-        let committed = self.claim.finish(&manifest)?;
-        Ok((manifest, committed))
+            stream,
+        })
     }
 
-    /// Works the whole input through; gives the workers back, and what was seen of the inputs.
-    fn read<'run>(
-        &'run self,
+    /// Works the whole input through and writes the rows; gives what was seen of the inputs.
+    fn query(
+        &self,
         listing: &Listing,
-        fold: &mut Fold<'_, 'run>,
-    ) -> Result<(Vec<Worker<'run>>, Option<Charged<Seen>>)> {
-        let stop = &self.context.stop;
-        let mut drive = |mut feed: Feed<'_>| {
-            let workers = lanes::drive(self.task, self.threads, &mut feed, fold, stop)?;
-            Ok((workers, feed.into_seen()))
+        outputs: &mut Outputs,
+        tally: &mut Tally,
+    ) -> Result<Option<Charged<Seen>>> {
+        let (task, log, stop) = (self.task, &self.context.log, &self.context.stop);
+        let mut fold = Fold::new(task, listing, outputs, tally, log, self.query);
+        let (mut workers, seen) = match fold.flow() {
+            Flow::Filled => (Vec::new(), None),
+            Flow::GoOn => self.with_feed(listing, |mut feed| {
+                let workers = lanes::drive(task, self.threads, &mut feed, &mut fold, stop)?;
+                Ok((workers, feed.into_seen()))
+            })?,
         };
+        workers.push(fold.into_worker());
+        if tally.records.read > 0 {
+            warnings::tell(&task.columns, &met(&workers), log);
+        }
+
+        tally.phase = "grouping";
+        self.groups(workers, outputs)?;
+        Ok(seen)
+    }
+
+    /// Takes a capture through its windows and writes their rows, and what is known to be missing.
+    fn replay(
+        &self,
+        windows: Windows,
+        listing: &Listing,
+        outputs: &mut Outputs,
+        tally: &mut Tally,
+    ) -> Result<(Option<Charged<Seen>>, Stream)> {
+        let (log, stop) = (&self.context.log, &self.context.stop);
+        outputs.cover();
+        let mut written = Written::new(outputs, log, Mode::Batch);
+        let replay = Replay {
+            task: self.task,
+            windows,
+            query: self.query,
+            log,
+            stop,
+        };
+        let replayed = self.with_feed(listing, |mut feed| {
+            let uri = |input| listing.uri(input);
+            let totals = replay.run(&mut feed, &mut written, tally, uri)?;
+            Ok((totals, feed.into_seen()))
+        });
+        let stream = replayed.and_then(|(totals, seen)| {
+            let stream = written.finish(&totals, &Besides::default())?;
+            if totals.counts.read > 0 {
+                warnings::tell(&self.task.columns, &totals.met, log);
+            }
+            Ok((seen, stream))
+        });
+        tally.gaps = written.into_gaps();
+        stream
+    }
+
+    /// Hands `drive` the pieces of the input.
+    fn with_feed<T>(
+        &self,
+        listing: &Listing,
+        drive: impl FnOnce(Feed<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let stop = &self.context.stop;
         match &self.config.input {
-            Named::Range(range) => drive(Feed::range(*range)),
+            Named::Range(range) => drive(Feed::range(*range, listing.span)),
             Named::Feeds(_) => Err(listing::no_feeds()),
-            Named::Objects { format, .. } => {
-                source::with(&listing.inputs, self.fetchers, stop, |source| {
+            Named::Objects { format, .. } => source::with(
+                &listing.inputs,
+                listing.span,
+                self.fetchers,
+                stop,
+                |source| {
                     let objects = Objects::new(self.task, format, source, listing, stop);
                     drive(Feed::Objects(Box::new(objects)))
-                })
-            }
+                },
+            ),
         }
     }
 
@@ -206,10 +238,13 @@ impl Work<'_> {
         let Some(mut whole) = states.next() else {
             return Ok(());
         };
-        let lift = |failure| fold::lift_rollup(self.query, failure);
+        let lift = |failure| lift_rollup(self.query, failure);
         for state in states {
             self.context.stop.check()?;
             whole.merge(state).map_err(lift)?;
+        }
+        if self.config.shard.is_some() {
+            return self.partial(whole, outputs);
         }
         let mut results = whole.finish().map_err(lift)?;
         while let Some(batch) = results
@@ -223,36 +258,31 @@ impl Work<'_> {
     }
 }
 
-/// Tells of the result.
-fn outcome(log: &Log, manifest: &Manifest, committed: &Committed) -> Outcome {
-    let sha256 = committed.sha256.to_string();
-    let event = Event::info("committed", format!("committed {}", committed.uri));
-    log.event(
-        &event
-            .with("uri", committed.uri.as_str())
-            .with("sha256", sha256),
-    );
-    let Records {
-        read,
-        used,
-        filtered,
-        rejected,
-        ..
-    } = manifest.records;
-    let rows = manifest.artifacts.first().map_or(0, |rollup| rollup.rows);
-    let message = format!("{read} records read, {rows} rows committed");
-    let facts = [
-        ("read", read),
-        ("used", used),
-        ("filtered", filtered),
-        ("rejected", rejected),
-        ("rows", rows),
-        ("inputs", manifest.inputs.count),
-        ("bytes", manifest.inputs.bytes),
-    ];
-    let mut fields = Map::new();
-    for (name, number) in facts {
-        fields.insert(name.to_owned(), number.into());
+impl Work<'_> {
+    /// Writes a shard's state as it is, for `merge`.
+    fn partial(&self, state: State<'_>, outputs: &mut Outputs) -> Result<()> {
+        let lift = |failure| lift_rollup(self.query, failure);
+        let layout = state.layout(&self.task.types());
+        let encoders = partial::encoders(&layout);
+        let mut tables = state.into_partial(&self.task.budget).map_err(lift)?;
+        while let Some((table, batch)) = tables.next_batch().map_err(lift)? {
+            self.context.stop.check()?;
+            if let Some(encoder) = encoders.get(table) {
+                outputs.table(encoder, &batch)?;
+            }
+        }
+        Ok(())
     }
-    Outcome::Run { message, fields }
+}
+
+/// What all workers met of each column.
+fn met(workers: &[Worker<'_>]) -> Vec<Met> {
+    let mut met: Vec<Met> = Vec::new();
+    for of_worker in workers.iter().filter_map(Worker::met) {
+        met.resize(of_worker.len(), Met::default());
+        met.iter_mut()
+            .zip(of_worker)
+            .for_each(|(met, new)| met.add(*new));
+    }
+    met
 }

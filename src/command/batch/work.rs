@@ -4,20 +4,20 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::rejected::Rejected;
-use super::warnings::Times;
 use crate::budget::Budget;
 use crate::command::outputs;
+use crate::command::rejected::Rejected;
 use crate::config::values::{OnBadRecord, OutputFormat};
 use crate::config::{Compiled, Config, Input};
-use crate::decode::{self, Chunk, Cursor, Decoder, Fault, Reject};
+use crate::decode::{self, Chunk, Cursor, Decoder, Fault, Met, Reject};
 use crate::encode::Encoder;
 use crate::limits;
 use crate::query::Problem;
 use crate::query::eval::{self, Kept};
-use crate::query::plan::{Expr, Plan, Shape};
+use crate::query::plan::{Expr, Plan, Shape, Windows};
 use crate::rollup::{self, State};
-use crate::value::column::Column;
+use crate::value::Type;
+use crate::value::column::{Column, Path};
 use crate::value::vector::{Batch, Data, Vector};
 
 /// A numbered stretch of the input, small enough for one worker.
@@ -141,7 +141,6 @@ pub(super) struct Worker<'run> {
     task: &'run Task,
     decoder: Option<Decoder>,
     sink: Sink<'run>,
-    times: Times,
     /// Records of the next batch: fewer while their rows are long.
     batch_rows: usize,
     batch: Batch,
@@ -157,6 +156,8 @@ pub(super) struct Task {
     pub(super) columns: Vec<Column>,
     /// How objects are to be read; `None` for `range:`.
     pub(super) format: Option<decode::Format>,
+    /// The windows of a capture with EVENT_TIME.
+    pub(super) windows: Option<Windows>,
     /// How rows are written.
     pub(super) output_format: OutputFormat,
     /// What a bad record does.
@@ -174,12 +175,17 @@ enum Sink<'run> {
 impl Task {
     /// Of a configuration whose texts were read.
     pub(super) fn new(config: &Config, compiled: Compiled, budget: Arc<Budget>) -> Self {
-        let Compiled { columns, plan, .. } = compiled;
+        let Compiled {
+            columns,
+            plan,
+            windows,
+        } = compiled;
         let read = plan.columns.iter();
         let read = read.filter_map(|&index| columns.get(index).cloned());
         Self {
             columns: read.collect(),
             plan,
+            windows,
             format: match &config.input {
                 Input::Objects { format, .. } => Some(format.clone()),
                 Input::Range(_) | Input::Feeds(_) => None,
@@ -190,9 +196,25 @@ impl Task {
         }
     }
 
+    /// The types of the columns of a batch.
+    pub(super) fn types(&self) -> Vec<Type> {
+        let columns = self.columns.iter();
+        columns.map(|column| column.form.ty()).collect()
+    }
+
     /// Writes the rows of the output.
     fn encoder(&self) -> Encoder {
         outputs::encoder(self.output_format, &self.plan.outputs)
+    }
+
+    /// RECORDS.
+    pub(super) fn records(&self) -> Option<&Path> {
+        match self.format.as_ref()? {
+            decode::Format::Ndjson { records }
+            | decode::Format::Json { records }
+            | decode::Format::Capture { records } => records.as_ref(),
+            decode::Format::Csv { .. } => None,
+        }
     }
 
     /// The outputs of a row-wise query.
@@ -226,7 +248,6 @@ impl<'run> Worker<'run> {
             task,
             decoder,
             sink,
-            times: Times::new(task),
             batch_rows: limits::FIRST_BATCH_ROWS,
             batch: Batch::default(),
             rejects: Vec::new(),
@@ -293,14 +314,9 @@ impl<'run> Worker<'run> {
         }
     }
 
-    /// What the times of its records looked like.
-    pub(super) fn times(&self) -> &Times {
-        &self.times
-    }
-
-    /// For each column, whether any record had it; `None` for `range:`.
-    pub(super) fn saw_value(&self) -> Option<&[bool]> {
-        self.decoder.as_ref().map(Decoder::saw_value)
+    /// What was met of each column; `None` for `range:`.
+    pub(super) fn met(&self) -> Option<&[Met]> {
+        self.decoder.as_ref().map(Decoder::met)
     }
 
     /// Record by record, until something stops the piece, there is no room, or it ends.
@@ -330,7 +346,6 @@ impl<'run> Worker<'run> {
     ) -> Step {
         self.fill(piece, cursor, max_rows)?;
         worked.counts.read += count(self.rejects.len()) + count(self.batch.rows);
-        self.times.look(self.task, &self.batch);
         self.settle_rejects(piece, worked)?;
         let record = self.batch.records.first().copied().unwrap_or_default();
         let offset = self.batch.position(0).offset;
@@ -377,7 +392,9 @@ impl<'run> Worker<'run> {
             return Ok(());
         };
         for reject in self.rejects.drain(..) {
-            let rejected = Rejected::new(&reject, chunk, &self.task.columns);
+            let decoder = self.decoder.as_ref();
+            let raw = decoder.map_or(&[][..], |decoder| decoder.raw(chunk, &reject));
+            let rejected = Rejected::new(&reject, raw, &self.task.columns);
             settle(rejected, self.task.on_bad_record, worked)?;
         }
         Ok(())

@@ -145,7 +145,7 @@ fn f129_what_a_stream_hides_is_in_no_resolved_value() {
         ("INPUT", "wss://h/?key=CANARY#x"),
         ("INPUT", "wss://h/ ?key=CANARY"),
         ("INPUT", "ws://h/?key=CANARY"),
-        ("INPUT", "wss://h/,wss://me:CANARY@h/"),
+        ("INPUT", "wss://h,wss://me:CANARY@h/"),
         (
             "INPUT",
             r#" ["wss://h/?key=CANARY&b=c","wss://h/?key=CANARY&CANARY"]"#,

@@ -10,6 +10,7 @@
 //! Blank lines hold no record, as in DuckDB. A record is an object; an array too, where a path begins with an index or
 //! where no path is read at all.
 
+mod grammar;
 mod paths;
 mod scan;
 mod shape;
@@ -17,12 +18,14 @@ mod walk;
 
 use std::ops::Range;
 
+pub use grammar::is_one_line;
+pub(super) use grammar::unescaped;
 use paths::{Kind, Token, Tree};
 use shape::{Marks, Shapes};
 use walk::{Walk, Wrong};
 
 use super::columns::{self, Bad, Cells};
-use super::{Chunk, Cursor, Fault, Reason, Reject};
+use super::{Chunk, Cursor, Fault, Met, Reason, Reject};
 use crate::error::shown;
 use crate::value::column::{Column, Path};
 use crate::value::vector::Batch;
@@ -58,7 +61,7 @@ pub(super) struct Reader {
 pub(super) struct Target<'a> {
     pub(super) batch: &'a mut Batch,
     pub(super) rejects: &'a mut Vec<Reject>,
-    pub(super) saw_value: &'a mut [bool],
+    pub(super) met: &'a mut [Met],
 }
 
 /// The good records of a batch.
@@ -155,7 +158,7 @@ impl Reader {
         let Target {
             batch,
             rejects,
-            saw_value,
+            met,
         } = target;
         if self.input.replace(chunk.input) != Some(chunk.input) {
             self.shapes.begin_object();
@@ -175,7 +178,7 @@ impl Reader {
                 .get(row)
                 .map_or(0..0, |&(start, end)| start as usize..end as usize)
         });
-        self.note_seen(saw_value);
+        self.note_met(met);
         Ok(())
     }
 
@@ -343,11 +346,11 @@ impl Reader {
     }
 
     /// Notes the columns that any record has. Records that are bad by their values count: they have the key.
-    fn note_seen(&self, saw_value: &mut [bool]) {
-        for (saw, slot) in saw_value.iter_mut().zip(&self.slots) {
-            *saw |= slot.is_none_or(|slot| {
+    fn note_met(&self, met: &mut [Met]) {
+        for (met, slot) in met.iter_mut().zip(&self.slots) {
+            met.is_there |= slot.is_none_or(|slot| {
                 let tokens = self.found.tokens.iter().skip(slot);
-                !*saw
+                !met.is_there
                     && tokens
                         .step_by(self.tree.slots().max(1))
                         .any(|token| token.kind != Kind::Absent)

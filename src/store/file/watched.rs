@@ -52,17 +52,19 @@ pub(super) struct Watched {
     path: PathBuf,
     uri: String,
     stamp: Stamp,
+    /// How far it was read, or passed over.
     read: u64,
 }
 
 impl Watched {
-    pub(super) fn new(file: File, stamp: Stamp, path: PathBuf, uri: String) -> Self {
+    /// `file` stands at `offset`.
+    pub(super) fn new(file: File, offset: u64, stamp: Stamp, path: PathBuf, uri: String) -> Self {
         Self {
             file,
             path,
             uri,
             stamp,
-            read: 0,
+            read: offset,
         }
     }
 }

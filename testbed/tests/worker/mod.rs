@@ -247,6 +247,26 @@ impl Run {
         self.aws("PATH", &std::env::var("PATH").unwrap())
     }
 
+    /// A merge of so many shards of `out/o/RUN_ID/`, with the same settings of AWS.
+    pub(crate) fn merge(&self, run_id: &str, count: u32) -> Run {
+        let mut merge = Run {
+            command: "merge",
+            ..self.clone()
+        };
+        for name in [
+            "INPUT_FORMAT",
+            "CSV_HEADER",
+            "COLUMNS",
+            "QUERY",
+            "ON_BAD_RECORD",
+        ] {
+            merge.variables.remove(&format!("WINDROW_{name}"));
+        }
+        merge
+            .with("INPUT", &format!("s3://out/o/{run_id}/"))
+            .with("SHARDS", &count.to_string())
+    }
+
     /// The same under this RUN_ID.
     pub(crate) fn named(self, run_id: &str) -> Run {
         self.with("RUN_ID", run_id)
@@ -365,13 +385,14 @@ impl Ended {
     /// `kind: expected …, found …: advice (uri)`, for facts to be looked for.
     pub(crate) fn why(&self) -> String {
         let text = |name: &str| self.summary()[name].as_str().unwrap_or_default();
+        let place: Vec<&str> = ["uri", "column"].map(text).to_vec();
         format!(
             "{}: expected {}, found {}: {} ({})",
             text("error"),
             text("expected"),
             text("found"),
             text("advice"),
-            text("uri")
+            place.join(" ").trim_end()
         )
     }
 

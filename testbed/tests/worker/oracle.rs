@@ -92,13 +92,16 @@ pub(crate) fn bars(messages: &[Message], terms: Terms) -> Expected {
                     continue;
                 }
             }
-            let Some(symbol) = record.symbol else {
+            let Some(id) = record.id else {
                 expected.filtered += 1;
                 continue;
             };
-            let (Some(id), Some(price), Some(qty), Some(time_us)) =
-                (record.id, record.price_e8, record.qty_e8, record.time_us)
-            else {
+            let (Some(symbol), Some(price), Some(qty), Some(time_us)) = (
+                record.symbol,
+                record.price_e8,
+                record.qty_e8,
+                record.time_us,
+            ) else {
                 expected.rejected += 1;
                 continue;
             };

@@ -23,7 +23,7 @@ pub(crate) const BARS: &str = "SELECT time_bucket(INTERVAL '1 minute', time) AS 
     arg_min(price, id) AS open, max(price) AS high, min(price) AS low, arg_max(price, id) AS close, \
     sum(qty) AS volume, count(*) AS trades, sum(price * qty) AS notional, \
     sum(price * qty) / NULLIF(sum(qty), 0) AS vwap \
-    FROM input WHERE symbol IS NOT NULL GROUP BY minute, symbol";
+    FROM input WHERE id IS NOT NULL GROUP BY minute, symbol";
 
 /// The columns of the bars, and RECORDS where a message carries several.
 pub(crate) fn columns(exchange: Exchange) -> (&'static str, Option<&'static str>) {

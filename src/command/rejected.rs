@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::decode::{Chunk, Reject};
+use crate::decode::{Reject, kept};
 use crate::digest::base64;
-use crate::error::{Error, Result};
-use crate::limits;
+use crate::error::{Error, Place, Result};
+use crate::log::{Event, Level};
 use crate::value::column::Column;
 
 /// One bad record, with what rejected.ndjson keeps of it.
@@ -50,9 +50,8 @@ enum Raw<'a> {
 }
 
 impl Rejected {
-    /// What the decoder found bad in `chunk`; `columns` as the plan numbers them.
-    pub(super) fn new(reject: &Reject, chunk: &Chunk, columns: &[Column]) -> Self {
-        let raw = chunk.bytes.get(reject.raw.clone()).unwrap_or_default();
+    /// What the decoder found bad, of which `raw` are the bytes; `columns` as the plan numbers them.
+    pub(super) fn new(reject: &Reject, raw: &[u8], columns: &[Column]) -> Self {
         Self {
             record: reject.record,
             offset: reject.offset,
@@ -80,6 +79,24 @@ impl Rejected {
         }
     }
 
+    /// A bad record of a message: the number of the message is the record's.
+    pub(super) fn of_message(rejected: &crate::window::Rejected<'_>) -> Self {
+        let crate::window::Rejected { bad, column, .. } = rejected;
+        Self {
+            record: 0,
+            offset: bad.offset_bytes,
+            column: column.map(str::to_owned),
+            expected: bad.expected.clone(),
+            found: bad.found.clone(),
+            raw: bad.raw.clone(),
+            total_bytes: bad.total_bytes,
+        }
+    }
+
+    fn reason(&self) -> String {
+        format!("expected {}, found {}", self.expected, self.found)
+    }
+
     /// Its line in rejected.ndjson, as record `number` (from 1) of `object`.
     ///
     /// Errors: 70; JSON can hold all of it.
@@ -89,7 +106,7 @@ impl Rejected {
             record: number,
             offset_bytes: self.offset,
             column: self.column.as_deref(),
-            reason: format!("expected {}, found {}", self.expected, self.found),
+            reason: self.reason(),
             raw: match str::from_utf8(&self.raw) {
                 Ok(text) => Raw::Raw(text),
                 Err(_) => Raw::RawBase64(base64(&self.raw)),
@@ -102,22 +119,29 @@ impl Rejected {
     }
 }
 
-/// The first bytes of a record, cut between characters where it is UTF-8.
-fn kept(raw: &[u8]) -> Vec<u8> {
-    let Some(start) = raw.get(..limits::REJECTED_RAW_BYTES) else {
-        return raw.to_vec();
+/// The log tells of the first bad record; the others are in rejected.ndjson, and counted.
+pub(super) fn first_rejected(rejected: &Rejected, place: &Place) -> Event {
+    rejected_event(&rejected.reason(), place)
+}
+
+/// The same of a record whose reason is known as rejected.ndjson writes it.
+pub(super) fn rejected_event(reason: &str, place: &Place) -> Event {
+    let event = Event {
+        level: Level::Warning,
+        ..Event::info("rejected", format!("{place} is bad: {reason}"))
     };
-    match str::from_utf8(start) {
-        Err(error) if error.error_len().is_none() => {
-            start.get(..error.valid_up_to()).unwrap_or(start).to_vec()
-        }
-        Ok(_) | Err(_) => start.to_vec(),
-    }
+    let event = event
+        .with("uri", place.uri.as_str())
+        .with("record", place.record);
+    event
+        .with("offset_bytes", place.offset_bytes)
+        .with("column", place.column.as_deref())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits;
 
     #[test]
     fn a_long_record_is_cut_between_characters() {

@@ -1,0 +1,292 @@
+//! What is known of windows, feeds and connections: how much came, and what may be missing (SPEC 6, coverage).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Counts;
+use super::open::Span;
+use crate::budget::{Budget, Charge, Exceeded};
+use crate::decode::Met;
+use crate::limits::JUMP_US;
+use crate::message::Head;
+
+/// What became of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Its first microsecond, since 1970.
+    pub start_us: i64,
+    /// One past its last.
+    pub end_us: i64,
+    /// Records in its rows.
+    pub used: u64,
+    /// Groups of these records, before HAVING.
+    pub groups: u64,
+    /// Its rows.
+    pub rows: u64,
+    /// Records that came after it was closed.
+    pub late: u64,
+    /// Whether it may lack records by what is known: a connection began or ended in it, or it was still open at the end.
+    pub is_partial: bool,
+}
+
+/// Messages that are known to be missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gap {
+    /// A feed had no connection.
+    Disconnect {
+        /// Whose.
+        feed: u32,
+        /// The connection that ended.
+        connection: u32,
+        /// When its last message was received.
+        from_us: i64,
+        /// When the first message of the next one was.
+        to_us: i64,
+    },
+    /// Numbers of a sequence that did not come, or came so late that nobody could say so.
+    Sequence {
+        /// The key, as text; `None` for NULL.
+        key: Option<String>,
+        /// The connection that the numbers are of, where they start anew with each.
+        connection: Option<u32>,
+        /// The first number that is missing.
+        from: i64,
+        /// The last.
+        to: i64,
+    },
+}
+
+/// A record that took the newest event time further ahead than the time of receipt went, and closed what was open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Jump {
+    /// Its message.
+    pub head: Head,
+    /// The newest event time before it; `None` where it was the first.
+    pub from_us: Option<i64>,
+    /// Its event time.
+    pub to_us: i64,
+}
+
+/// One connection, by its messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// Its number over the run.
+    pub connection: u32,
+    /// The feed.
+    pub feed: u32,
+    /// How many came.
+    pub messages: u64,
+    /// When the first was received.
+    pub first_us: i64,
+    /// When the last was.
+    pub last_us: i64,
+}
+
+/// What a run comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Totals {
+    /// Where the records went.
+    pub counts: Counts,
+    /// Every window that a record fell into, by its start. One that only late records fell into was closed before it had any.
+    pub windows: Vec<Window>,
+    /// Every connection that gave a message, by its number.
+    pub connections: Vec<Connection>,
+    /// How many gaps the sink was told of.
+    pub gaps: u64,
+    /// How many jumps.
+    pub jumps: u64,
+    /// What was met of each column.
+    pub met: Vec<Met>,
+}
+
+/// The newest event time of all feeds, and the watermark behind it.
+#[derive(Debug)]
+pub(super) struct Watermark {
+    lateness_us: i64,
+    /// With the time of its receipt.
+    newest: Option<(i64, i64)>,
+    /// What it is behind the newest; nothing is before any came.
+    pub(super) us: i64,
+}
+
+impl Watermark {
+    pub(super) fn new(lateness_us: i64) -> Self {
+        Self {
+            lateness_us,
+            newest: None,
+            us: i64::MIN,
+        }
+    }
+
+    pub(super) fn newest_us(&self) -> Option<i64> {
+        self.newest.map(|(event_us, _)| event_us)
+    }
+
+    /// A record that is late or used came.
+    #[inline]
+    pub(super) fn advance(&mut self, head: Head, event_us: i64) -> Option<Jump> {
+        let before = self.newest_us();
+        if before.is_some_and(|newest| event_us <= newest) {
+            return None;
+        }
+        let received_us = head.received_at_us;
+        let expected_us = match self.newest {
+            Some((newest, received)) => {
+                newest.saturating_add(received_us.saturating_sub(received).max(0))
+            }
+            None => received_us,
+        };
+        self.newest = Some((event_us, received_us));
+        self.us = event_us.saturating_sub(self.lateness_us);
+        (event_us.saturating_sub(expected_us) > JUMP_US).then_some(Jump {
+            head,
+            from_us: before,
+            to_us: event_us,
+        })
+    }
+}
+
+/// All that is known so far.
+#[derive(Debug)]
+pub(super) struct Coverage {
+    windows: BTreeMap<i64, Window>,
+    feeds: BTreeMap<u32, Feed>,
+    /// Connections that ended.
+    ended: Vec<Connection>,
+    /// Stretches of event time in which records may lack, both ends included.
+    doubtful: Vec<(i64, i64)>,
+    charge: Charge,
+}
+
+/// What is known of a feed.
+#[derive(Debug)]
+struct Feed {
+    connection: Connection,
+    /// The connection and the event time of its last record.
+    event: Option<(u32, i64)>,
+}
+
+/// What is kept of a window for good, in a map that may be half empty.
+const WINDOW_BYTES: usize = 2 * (size_of::<i64>() + size_of::<Window>());
+/// What is kept of a connection for good, in vectors that may be half empty.
+const CONNECTION_BYTES: usize =
+    2 * (size_of::<Connection>() + size_of::<Feed>() + size_of::<(i64, i64)>());
+
+impl Coverage {
+    pub(super) fn new(budget: &Arc<Budget>) -> Self {
+        Self {
+            windows: BTreeMap::new(),
+            feeds: BTreeMap::new(),
+            ended: Vec::new(),
+            doubtful: Vec::new(),
+            charge: Charge::new(budget),
+        }
+    }
+
+    /// A message came; gives the gap that it ends.
+    #[inline]
+    pub(super) fn message(&mut self, head: Head) -> Result<Option<Gap>, Exceeded> {
+        if let Some(feed) = self.feeds.get_mut(&head.feed)
+            && feed.connection.connection == head.connection
+        {
+            feed.connection.messages += 1;
+            feed.connection.last_us = head.received_at_us;
+            return Ok(None);
+        }
+        self.connect(head)
+    }
+
+    /// The first message of a connection came.
+    fn connect(&mut self, head: Head) -> Result<Option<Gap>, Exceeded> {
+        let Head {
+            received_at_us,
+            feed,
+            connection,
+            ..
+        } = head;
+        self.charge.add(CONNECTION_BYTES)?;
+        let first = Connection {
+            connection,
+            feed,
+            messages: 1,
+            first_us: received_at_us,
+            last_us: received_at_us,
+        };
+        let Some(known) = self.feeds.get_mut(&feed) else {
+            let connection = first;
+            let event = None;
+            self.feeds.insert(feed, Feed { connection, event });
+            return Ok(None);
+        };
+        let before = std::mem::replace(&mut known.connection, first);
+        self.ended.push(before);
+        Ok(Some(Gap::Disconnect {
+            feed,
+            connection: before.connection,
+            from_us: before.last_us,
+            to_us: received_at_us,
+        }))
+    }
+
+    /// A record that is late or used came, of this event time.
+    #[inline]
+    pub(super) fn event(&mut self, head: Head, event_us: i64) {
+        let Some(feed) = self.feeds.get_mut(&head.feed) else {
+            return;
+        };
+        match feed.event.replace((head.connection, event_us)) {
+            Some((connection, _)) if connection == head.connection => {}
+            Some((_, before_us)) => {
+                let ends = (before_us.min(event_us), before_us.max(event_us));
+                self.doubtful.push(ends);
+            }
+            None => self.doubtful.push((event_us, event_us)),
+        }
+    }
+
+    /// A window opened, or a late record came for one that never did.
+    pub(super) fn window(&mut self, span: Span) -> Result<&mut Window, Exceeded> {
+        if !self.windows.contains_key(&span.start_us) {
+            self.charge.add(WINDOW_BYTES)?;
+        }
+        Ok(self.windows.entry(span.start_us).or_insert(Window {
+            start_us: span.start_us,
+            end_us: span.end_us,
+            used: 0,
+            groups: 0,
+            rows: 0,
+            late: 0,
+            is_partial: false,
+        }))
+    }
+
+    /// A window closed with these records, groups and rows; gives what is known of it.
+    pub(super) fn close(&mut self, span: Span, counts: [u64; 3], is_open: bool) -> Option<Window> {
+        let window = self.windows.get_mut(&span.start_us)?;
+        [window.used, window.groups, window.rows] = counts;
+        window.is_partial |= is_open;
+        let mut known = *window;
+        let is_in = |&(from, to): &(i64, i64)| from < span.end_us && span.start_us <= to;
+        known.is_partial |= self.doubtful.iter().any(is_in);
+        Some(known)
+    }
+
+    /// The windows and the connections in the end: every connection has ended.
+    pub(super) fn finish(mut self) -> (Vec<Window>, Vec<Connection>) {
+        let last = self.feeds.values().filter_map(|feed| feed.event);
+        self.doubtful
+            .extend(last.map(|(_, event_us)| (event_us, event_us)));
+        for &(from, to) in &self.doubtful {
+            // Windows do not overlap: the first that may reach `from` is the one that starts last before it.
+            let first = self.windows.range(..=from).next_back();
+            let first = first.map_or(from, |(&start, _)| start);
+            for (_, window) in self.windows.range_mut(first..=to) {
+                window.is_partial |= window.end_us > from;
+            }
+        }
+        let mut connections = self.ended;
+        connections.extend(self.feeds.into_values().map(|feed| feed.connection));
+        connections.sort_unstable_by_key(|one| (one.connection, one.first_us));
+        (self.windows.into_values().collect(), connections)
+    }
+}
