@@ -26,7 +26,7 @@ const COMMON: [&str; 2] = ["limits", "error"];
 #[test]
 fn the_tree_is_tidy() {
     let tree = read();
-    let checks: [fn(&Tree) -> Findings; 8] = [
+    let checks: [fn(&Tree) -> Findings; 9] = [
         modules,
         rooms,
         openings,
@@ -35,6 +35,7 @@ fn the_tree_is_tidy() {
         documented_variables,
         missing_modules,
         named_paths,
+        named_tests,
     ];
     let findings: Findings = checks.iter().flat_map(|check| check(&tree)).collect();
     assert!(findings.is_empty(), "\n{}\n", findings.join("\n"));
@@ -109,16 +110,29 @@ fn read() -> Tree {
     for name in [
         "ARCHITECTURE.md",
         "Cargo.toml",
+        "Dockerfile.scratch",
         "README.md",
         "clippy.toml",
         "deny.toml",
+        "task-def.json",
     ] {
         tree.insert(
             name.to_owned(),
             fs::read_to_string(package.join(name)).expect(name),
         );
     }
-    for directory in ["src", "tests", "docs", "scripts", "jobs", "benches"] {
+    for directory in [
+        "src",
+        "tests",
+        "docs",
+        "scripts",
+        "jobs",
+        "benches",
+        "aws",
+        "kubernetes",
+        "testbed/src",
+        "testbed/tests",
+    ] {
         read_below(package, directory, &mut tree);
     }
     tree
@@ -467,15 +481,57 @@ fn named_paths(tree: &Tree) -> Findings {
     for (path, text) in tree.iter().filter(|(path, _)| path.ends_with(".md")) {
         for (number, line) in text.lines().enumerate() {
             let named = line.split('`').skip(1).step_by(2).filter(|word| {
-                let ours = ["src/", "tests/", "docs/"];
-                ours.iter().any(|directory| word.starts_with(directory))
+                let ours = ["src/", "tests/", "docs/", "scripts/", "aws/", "kubernetes/"];
+                let ours = ours.into_iter().chain(["testbed/src/", "testbed/tests/"]);
+                let path = word.split(' ').next().unwrap_or_default();
+                ours.into_iter()
+                    .any(|directory| path.starts_with(directory))
             });
+            let named = named.map(|word| word.split(' ').next().unwrap_or_default());
             for gone in named.filter(|word| !is_there(word)) {
                 findings.push(format!(
                     "{path}:{}: `{gone}` is not there, name what is",
                     number + 1
                 ));
             }
+        }
+    }
+    findings
+}
+
+/// Each row of docs/decisions.md names, in its last cell, tests that there are, in Rust or Python.
+fn named_tests(tree: &Tree) -> Findings {
+    let path = "docs/decisions.md";
+    let page = tree.get(path).map_or("", String::as_str);
+    let is_there = |name: &str| {
+        let forms = [format!("fn {name}("), format!("def {name}(")];
+        let written = |text: &String| forms.iter().any(|form| text.contains(form));
+        tree.values().any(written)
+    };
+    let mut findings = Findings::new();
+    let rows = page
+        .lines()
+        .enumerate()
+        .filter(|(_, l)| l.starts_with("| "));
+    for (number, row) in rows.skip(1) {
+        let last = row.trim_end_matches(" |").rsplit(" | ").next();
+        let names: Vec<&str> = last
+            .unwrap_or_default()
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .collect();
+        if names.is_empty() {
+            findings.push(format!(
+                "{path}:{}: nothing shows it, name a test",
+                number + 1
+            ));
+        }
+        for gone in names.iter().filter(|name| !is_there(name)) {
+            findings.push(format!(
+                "{path}:{}: `{gone}` is no test, name one",
+                number + 1
+            ));
         }
     }
     findings
@@ -621,6 +677,21 @@ mod checks {
         let findings = documented_variables(&tree(&[("docs/configuration.md", &page)]));
         assert_eq!(findings.len(), 2, "{findings:?}");
         assert!(findings[0].contains(&batch.1[0]) && findings[1].contains("SHRAD"));
+    }
+
+    #[test]
+    fn decisions_name_tests_that_there_are() {
+        let page =
+            "| decision | shown by |\n|---|---|\n| a | `real` |\n| b | `gone` |\n| c | – |\n";
+        let files = [("docs/decisions.md", page), ("tests/a.rs", "fn real() {}")];
+        let findings = named_tests(&tree(&files));
+        assert_eq!(
+            findings,
+            [
+                "docs/decisions.md:4: `gone` is no test, name one",
+                "docs/decisions.md:5: nothing shows it, name a test"
+            ]
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 """The files that AWS and Kubernetes take: valid by their own models, and no right more or less than runs use."""
 import fnmatch
 import json
+import re
 import subprocess
 import unittest
 import warnings
@@ -91,12 +92,23 @@ class Documents(unittest.TestCase):
         self.assertGreater(pod["terminationGracePeriodSeconds"], int(environment["WINDROW_DRAIN_SECONDS"]))
         self.checked(environment)
 
+    def test_nothing_schedules_restarts_or_scales(self):
+        called = set()
+        for script in sorted((ROOT / "scripts/aws").iterdir()):
+            lines = [line for line in script.read_text().splitlines() if not line.lstrip().startswith("#")]
+            called |= set(re.findall(r"\b(?:call|unless \w+) ([a-z0-9]+) ([a-z][a-z-]+)", "\n".join(lines)))
+        self.assertEqual({service for service, _ in called}, {"ecr", "ecs", "iam", "logs", "s3api", "sts"})
+        self.assertEqual({call for service, call in called if service == "ecs"},
+                         {"create-cluster", "describe-task-definition", "describe-tasks", "list-tasks", "register-task-definition",
+                          "run-task", "stop-task"}, "no service, no capacity provider")
+        self.assertEqual(filled("aws/batch-job.json")["retryStrategy"]["attempts"], 1)
+
     def checked(self, environment):
-        """The job is one that windrow takes: whole, as long as this windrow knows no shards."""
-        plain = {name: value for name, value in environment.items() if name != "WINDROW_SHARD"}
-        plain |= {"WINDROW_OUTPUT_FORMAT": "csv", "AWS_REGION": REGION}
-        done = subprocess.run([WINDROW, "check", "batch"], env=plain, capture_output=True, text=True)
-        self.assertEqual(done.returncode, 0, done)
+        """The job is one that windrow takes, as the shard that the engine numbers."""
+        for index in ("AWS_BATCH_JOB_ARRAY_INDEX", "JOB_COMPLETION_INDEX"):
+            done = subprocess.run([WINDROW, "check", "batch"], env=environment | {"AWS_REGION": REGION, index: "15"},
+                                  capture_output=True, text=True)
+            self.assertEqual((done.returncode, json.loads(done.stdout)["config"]["SHARD"]), (0, "15/16"), done)
 
 
 class Rights(Case):
@@ -113,6 +125,11 @@ class Rights(Case):
         fault = [{"when": {"operation": "UploadPart", "from": 2}, "do": {"answer": {"status": 500, "body": ""}}}]
         self.control("PUT", "/script", json.dumps(fault).encode())
         self.batch("aborted", 69, QUERY="SELECT k || k || k AS k, v FROM input")
+        for shard in ("0/2", "1/2"):
+            self.control("PUT", "/script", b"[]")
+            self.batch("shards", QUERY="SELECT sum(v) AS s FROM input", SHARD=shard, OUTPUT_FORMAT=None)
+        self.batch("merged", mode="merge", INPUT="s3://results/o/shards/", SHARDS="2", INPUT_FORMAT=None, CSV_HEADER=None,
+                   COLUMNS=None)
         self.assertEqual(self.used(policy), {
             (0, "s3:GetObject"), (1, "s3:ListBucket"), (2, "s3:PutObject"), (2, "s3:GetObject"), (2, "s3:AbortMultipartUpload"),
             (3, "s3:ListBucket")})
@@ -130,11 +147,11 @@ class Rights(Case):
         self.assertEqual(stream["Statement"], json.loads(json.dumps(batch["Statement"][2:]).replace('o/*"', 'feeds/*"')),
                          "a stream writes as a batch does, elsewhere")
 
-    def batch(self, run_id, code=0, **more):
+    def batch(self, run_id, code=0, mode="batch", **more):
         variables = {"INPUT": "s3://source/d/", "INPUT_FORMAT": "csv", "CSV_HEADER": "present", "COLUMNS": "k VARCHAR, v BIGINT",
                      "OUTPUT": "s3://results/o", "OUTPUT_FORMAT": "csv", "RUN_ID": run_id, "MAX_RUNTIME_SECONDS": "100"} | more
-        environment = {f"WINDROW_{name}": value for name, value in variables.items()} | self.s3
-        done = subprocess.run([WINDROW, "batch"], env=environment, capture_output=True, text=True)
+        environment = {f"WINDROW_{name}": value for name, value in variables.items() if value} | self.s3
+        done = subprocess.run([WINDROW, mode], env=environment, capture_output=True, text=True)
         self.assertEqual(done.returncode, code, done)
 
     @staticmethod

@@ -18,8 +18,8 @@ class Run(Case):
         self.control("PUT", "/settings", json.dumps(json.loads(self.control("GET", "/settings")) | {"region": "eu-central-1"}).encode())
         self.s3["AWS_REGION"] = "eu-central-1"
 
-    def run_job(self, *words, **more):
-        return self.script("run", str(self.job(**more)), f"AWS_ENDPOINT_URL_S3={self.s3['AWS_ENDPOINT_URL_S3']}", *words)
+    def run_job(self, *words, before=(), **more):
+        return self.script("run", *before, str(self.job(**more)), f"AWS_ENDPOINT_URL_S3={self.s3['AWS_ENDPOINT_URL_S3']}", *words)
 
     def test_a_job_to_its_verified_end(self):
         self.meanwhile(self.run_as_task)
@@ -167,40 +167,49 @@ class Run(Case):
         self.assertEqual(self.script("stop", "another").code, 66)
 
     def test_shards_then_the_merge(self):
-        def act(task):
-            (overrides,) = task.overrides["containerOverrides"]
-            environment = {entry["name"]: entry["value"] for entry in overrides["environment"]}
-            code = 69 if environment.get("WINDROW_SHARD") == lost else 0
-            self.fargate.move(task, "STOPPED", exit=code, code="EssentialContainerExited")
-        # Neither shards nor merges are known to every windrow: what checks and verifies them here says yes.
-        yes = self.folder / "yes"
-        yes.write_text("#!/bin/sh\n")
-        yes.chmod(0o755)
-        self.environment["BIN"] = str(yes)
+        """Twelve true shards and a true merge give the bytes of one worker; one shard that is lost leaves no merge."""
+        for number in range(30):
+            self.control("PUT", f"/objects/source/d/{number:02}.csv", b"k,v\n" + b"%d,%d\n" % (number % 7, number) * 40)
+        self.meanwhile(self.run_as_task)
+        alone = self.run_job("WINDROW_RUN_ID=alone")
+        self.assertEqual(alone.code, 0, alone)
         for lost, code in (("none", 0), ("7/12", 69)):
-            self.fargate.reset()
-            self.meanwhile(act)
-            self.clock.write_text("")
-            ended = self.script("run", "--shards", "12", str(self.job()), f"WINDROW_RUN_ID=many-{code}")
-            self.assertEqual(ended.code, code, ended)
             self.doCleanups_of_watch()
-            asked = [{entry["name"]: entry["value"] for entry in request["overrides"]["containerOverrides"][0]["environment"]}
-                     for request in self.fargate.requests]
-            shards = asked[:12]
-            self.assertEqual([shard["WINDROW_SHARD"] for shard in shards], [f"{number}/12" for number in range(12)])
-            self.assertEqual({shard["WINDROW_RUN_ID"] for shard in shards}, {f"many-{code}"})
-            self.assertFalse(any("WINDROW_OUTPUT_FORMAT" in shard for shard in shards))
+            self.fargate.reset()
+            self.meanwhile(lambda task, lost=lost: self.lose(task) if self.variable(task, "SHARD") == lost else self.run_as_task(task))
+            self.clock.write_text("")
+            ended = self.run_job(f"WINDROW_RUN_ID=many-{code}", before=["--shards", "12"])
+            self.assertEqual(ended.code, code, ended)
+            requests = [request["overrides"] for request in self.fargate.requests]
+            self.assertEqual([self.variable(task, "SHARD") for task in self.fargate.begun[:12]], [f"{number}/12" for number in range(12)])
             self.assertEqual(self.clock.read_text().split()[0], "1", "ten, then a pause")
             if lost == "none":
-                (merge,) = asked[12:]
-                self.assertEqual(self.fargate.requests[12]["overrides"]["containerOverrides"][0]["command"], ["merge"])
-                self.assertEqual({name: merge[f"WINDROW_{name}"] for name in ("INPUT", "OUTPUT", "OUTPUT_FORMAT", "RUN_ID", "SHARDS")},
-                                 {"INPUT": "s3://results/o/many-0/", "OUTPUT": "s3://results/o", "OUTPUT_FORMAT": "csv",
-                                  "RUN_ID": "many-0-merged", "SHARDS": "12"})
-                self.assertNotIn("WINDROW_QUERY", merge)
+                self.assertEqual([request["containerOverrides"][0]["command"] for request in requests], [["batch"]] * 12 + [["merge"]])
+                result = self.control("GET", "/objects/results/o/many-0-merged/rollup.csv")
+                self.assertEqual(result, self.control("GET", "/objects/results/o/alone/rollup.csv"))
             else:
-                self.assertEqual(len(asked), 12, "no merge of what is not whole")
-                self.assertIn("WINDROW_SHARD=7/12", ended.err)
+                self.assertEqual(len(requests), 12, "no merge of what is not whole")
+                self.assertIn("WINDROW_RUN_ID=many-69-again WINDROW_SHARD=7/12", ended.err)
+
+    def test_a_lost_shard_again_and_nothing_else(self):
+        self.meanwhile(lambda task: self.lose(task) if self.variable(task, "SHARD") == "1/2" and self.variable(task, "RUN_ID") == "lossy"
+                       else self.run_as_task(task))
+        self.assertEqual(self.run_job("WINDROW_RUN_ID=lossy", before=["--shards", "2"]).code, 69)
+        self.assertEqual(self.run_job("WINDROW_RUN_ID=lossy-again", "WINDROW_SHARD=1/2", OUTPUT_FORMAT=None).code, 0)
+        merge = self.folder / "merge.env"
+        merge.write_text("WINDROW_INPUT='[\"s3://results/o/lossy/\",\"s3://results/o/lossy-again/\"]'\nWINDROW_SHARDS=2\n"
+                         "WINDROW_OUTPUT=s3://results/o\nWINDROW_OUTPUT_FORMAT=csv\nWINDROW_MAX_RUNTIME_SECONDS=600\n")
+        ended = self.script("run", str(merge), "WINDROW_RUN_ID=whole", f"AWS_ENDPOINT_URL_S3={self.s3['AWS_ENDPOINT_URL_S3']}")
+        self.assertEqual(ended.code, 0, ended)
+        self.assertEqual(self.control("GET", "/objects/results/o/whole/rollup.csv"), b"k,s\na,4\nb,2\n")
+
+    def lose(self, task):
+        self.fargate.move(task, "STOPPED", exit=69, code="EssentialContainerExited")
+
+    @staticmethod
+    def variable(task, name):
+        (overrides,) = task.overrides["containerOverrides"]
+        return {entry["name"]: entry["value"] for entry in overrides["environment"]}.get(f"WINDROW_{name}")
 
     def test_a_stream_has_a_role_of_its_own(self):
         self.environment["BIN"] = "/bin/true"
