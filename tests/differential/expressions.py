@@ -745,7 +745,12 @@ class Aggregate:
         """The arguments of a record, or None where it is not seen."""
         if self.condition and self.condition.value(row) is not True:
             return None
-        return tuple(arg.value(row) for arg in self.args)
+        values = tuple(arg.value(row) for arg in self.args)
+        if self.name in SPREADS and None not in values:
+            # Checked as it is added: a group that HAVING drops has taken its records too.
+            for value, arg in zip(values, self.args):
+                model.squarable(value, arg.ty)
+        return values
 
     def result(self, seen):
         first = self.args[0].ty if self.args else None
@@ -783,7 +788,7 @@ class Aggregate:
         if self.name in ("median", "quantile_cont", "quantile_disc"):
             fraction = Fraction(self.fraction) if self.fraction else Fraction(1, 2)
             return model.quantile(sorted(ones, key=lambda value: key(value, first)), fraction, first, self.name != "quantile_disc")
-        pairs = [(model.squarable(values[0], first), model.squarable(values[-1], self.args[-1].ty)) for values in seen]
+        pairs = [(model.rational(values[0], first), model.rational(values[-1], self.args[-1].ty)) for values in seen]
         return model.spread(self.name, pairs)
 
     def node(self):

@@ -335,10 +335,9 @@ def mean(values, ty):
 
 
 def squarable(value, ty):
-    """The exact value, whose square must fit a DOUBLE where it is one."""
+    """The square of a DOUBLE must fit one."""
     if ty == DOUBLE and math.isinf(value * value):
         raise Fault("a square that does not fit")
-    return rational(value, ty)
 
 
 def root(fraction):
