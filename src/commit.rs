@@ -331,9 +331,7 @@ impl Claim {
     /// The claim is still this run's (rule 3).
     fn require_claim(&self, stop: &Stop) -> Result<()> {
         let found = self.read_claim(stop)?;
-        let nonce = serde_json::from_slice::<Started>(&found)
-            .map(|started| started.identity.nonce)
-            .unwrap_or_default();
+        let nonce = manifest::nonce_of_started(&found).unwrap_or_default();
         match nonce == self.destination.nonce().as_str() {
             true => Ok(()),
             false => Err(self.claim_lost("another run's")),

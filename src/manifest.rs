@@ -37,7 +37,7 @@ pub const REJECTED: &str = "rejected.ndjson";
 pub const FORMAT: u32 = 1;
 
 /// Which program ran, how, and under which name: the head of every document.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Identity {
     /// [`FORMAT`].
     pub format: u32,
@@ -84,7 +84,7 @@ pub enum EndedBy {
 }
 
 /// `started.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Started {
     /// The head.
     #[serde(flatten)]
@@ -95,6 +95,17 @@ pub struct Started {
     pub task_arn: Option<String>,
     /// Every variable resolved and redacted.
     pub config: Map<String, Value>,
+}
+
+/// Whose run a `started.json` is of; nothing where it is none.
+#[must_use]
+pub fn nonce_of_started(document: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Started {
+        nonce: String,
+    }
+    let started = serde_json::from_slice::<Started>(document).ok()?;
+    Some(started.nonce)
 }
 
 /// `manifest.json`, and `interrupted.json`.
@@ -202,7 +213,7 @@ pub struct Receipt {
 }
 
 /// Requests to S3; zeros where none was used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Requests {
     /// What was asked.
     pub requests: u64,

@@ -1,16 +1,15 @@
 //! TLS 1.2 and 1.3: which roots are trusted, and what a failure means (FAULTS 20 to 23).
 
+mod cryptography;
+
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::crypto::ring as cryptography;
-use rustls::crypto::{CryptoProvider, KeyProvider};
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::SigningKey;
 use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 
 use super::Failure;
@@ -18,19 +17,6 @@ use crate::error::{Error, Kind, Result};
 
 /// Longest bundle that is read; Mozilla's whole list takes a quarter of a megabyte.
 const BUNDLE_BYTES: u64 = 4 << 20;
-
-/// Windrow shows no certificate of its own, so that the code to sign with one is not in the binary.
-#[derive(Debug)]
-struct NoKeys;
-
-impl KeyProvider for NoKeys {
-    fn load_private_key(
-        &self,
-        _key: PrivateKeyDer<'static>,
-    ) -> std::result::Result<Arc<dyn SigningKey>, rustls::Error> {
-        Err(rustls::Error::General("no keys of our own".to_owned()))
-    }
-}
 
 /// The settings of every TLS connection of a run.
 #[derive(Clone)]
@@ -106,11 +92,7 @@ impl Trust {
     }
 
     fn of(roots: RootCertStore) -> Result<Self> {
-        let provider = CryptoProvider {
-            key_provider: &NoKeys,
-            ..cryptography::default_provider()
-        };
-        let versions = ClientConfig::builder_with_provider(Arc::new(provider))
+        let versions = ClientConfig::builder_with_provider(Arc::new(cryptography::provider()))
             .with_safe_default_protocol_versions()
             .map_err(|cause| Error::defect("setting up TLS", cause.to_string()))?;
         let config = versions.with_root_certificates(roots).with_no_client_auth();

@@ -1,7 +1,7 @@
 //! What a stream, or the replay of its capture, was given and what it lacked (SPEC 7): totals for the manifest, and a line each
 //! for `coverage.ndjson.gz`. Times are RFC 3339 in UTC with six digits, so that they sort.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::Receipt;
 
@@ -9,7 +9,7 @@ use super::Receipt;
 pub const COVERAGE: &str = "coverage.ndjson.gz";
 
 /// A stream in totals.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Stream {
     /// Connections; of a replay, those that gave a message.
     pub connections: u64,
@@ -28,7 +28,7 @@ pub struct Stream {
 }
 
 /// Windows in totals.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Windows {
     /// All of them: in the end every one is closed.
     pub closed: u64,
@@ -37,7 +37,7 @@ pub struct Windows {
 }
 
 /// Parts of a capture in totals.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Parts {
     /// Number of parts.
     pub count: u64,
@@ -46,7 +46,7 @@ pub struct Parts {
 }
 
 /// A line of `coverage.ndjson.gz`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum CoverageLine {
     /// A window that a record fell into.
@@ -99,7 +99,7 @@ pub enum CoverageLine {
 }
 
 /// Messages that are known to be missing: in `coverage.ndjson.gz` and `failure.json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "cause", rename_all = "lowercase")]
 pub enum GapLine {
     /// A feed had no connection.
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_flat_and_come_back() {
+    fn lines_are_flat_and_of_them_a_part_alone_is_a_receipt() {
         let time = || "2026-01-31T22:59:00.000000Z".to_owned();
         let lines = [
             (
@@ -189,7 +189,7 @@ mod tests {
         for (line, want) in lines {
             let text = serde_json::to_string(&line).unwrap();
             assert_eq!(text.replace(&time(), "T"), want);
-            assert_eq!(serde_json::from_str::<CoverageLine>(&text).unwrap(), line);
+            assert!(serde_json::from_str::<Receipt>(&text).is_err());
             let fields = want
                 .split('"')
                 .filter(|word| !word.contains([':', ',', '{', '}', 'T']));

@@ -65,8 +65,9 @@ pub(super) struct Shard {
 /// What is read of a manifest.
 #[derive(Deserialize)]
 struct Document {
-    #[serde(flatten)]
-    identity: Identity,
+    program: String,
+    version: String,
+    target: String,
     config: Map<String, Value>,
     query: String,
     inputs: manifest::Inputs,
@@ -324,7 +325,7 @@ impl Gathered {
                 advice,
             ));
         }
-        own(&first.identity, &name)?;
+        own(&first, &name)?;
         meet(&shards)?;
         Ok(Found {
             shards,
@@ -360,22 +361,14 @@ const LISTING: &str = "listing";
 
 /// In what two shards disagree.
 fn differences(one: &Document, other: &Document) -> Vec<&'static str> {
-    let identity = |document: &Document| {
-        let Identity {
-            version, target, ..
-        } = &document.identity;
-        (version.clone(), target.clone())
-    };
-    let (version, target) = identity(one);
-    let (other_version, other_target) = identity(other);
     let mut all: Vec<&'static str> = EQUAL
         .into_iter()
         .filter(|name| one.config.get(*name) != other.config.get(*name))
         .collect();
     let of_both = [
         ("QUERY", one.query != other.query),
-        ("version", version != other_version),
-        ("target", target != other_target),
+        ("version", one.version != other.version),
+        ("target", one.target != other.target),
         (
             LISTING,
             one.inputs.listing_sha256 != other.inputs.listing_sha256,
@@ -391,18 +384,11 @@ fn differences(one: &Document, other: &Document) -> Vec<&'static str> {
 }
 
 /// The shards are of this program, as it is: another may write other bytes.
-fn own(identity: &Identity, name: &str) -> Result<()> {
-    let this = Identity::new("", "", Mode::Merge);
-    let text = |identity: &Identity| {
-        let Identity {
-            program,
-            version,
-            target,
-            ..
-        } = identity;
-        format!("{program} {version} for {target}")
-    };
-    let (this, found) = (text(&this), text(identity));
+fn own(shard: &Document, name: &str) -> Result<()> {
+    let own = Identity::new("", "", Mode::Merge);
+    let text = |program, version, target| format!("{program} {version} for {target}");
+    let this = text(&own.program, &own.version, &own.target);
+    let found = text(&shard.program, &shard.version, &shard.target);
     match this == found {
         true => Ok(()),
         false => {
