@@ -26,7 +26,7 @@ import cli
 
 ROOT = Path(__file__).parent.parent.parent
 WINDROW = os.environ.get("WINDROW_BIN", ROOT / "target/debug/windrow")
-TESTBED = os.environ.get("TESTBED_S3", ROOT / "testbed/target/debug/testbed-s3")
+TESTBED = Path(os.environ.get("TESTBED_S3", ROOT / "testbed/target/debug/testbed-s3"))
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/windrow@sha256:{'0' * 64}"
 logging.getLogger("werkzeug").setLevel(logging.ERROR)

@@ -1,6 +1,7 @@
 """The files that AWS and Kubernetes take: valid by their own models, and no right more or less than runs use."""
 import fnmatch
 import json
+import os
 import re
 import subprocess
 import unittest
@@ -11,7 +12,7 @@ import kubernetes_validate
 import yaml
 from botocore.validate import validate_parameters
 
-from account import ACCOUNT, IMAGE, REGION, ROOT, WINDROW, Case
+from account import ACCOUNT, IMAGE, REGION, ROOT, TESTBED, WINDROW, Case
 
 WORDS = {"NAME": "windrow", "REGION": REGION, "PARTITION": "aws", "ACCOUNT": ACCOUNT, "IMAGE": IMAGE, "PUBLIC_IP": "ENABLED",
          "KIND": "batch", "PREFIX": "o/"}
@@ -135,6 +136,25 @@ class Rights(Case):
             (3, "s3:ListBucket")})
         self.assertEqual(self.used(policy), {(number, action) for number, statement in enumerate(policy["Statement"])
                                              for action in self.listed(statement)})
+
+    def test_stream_keeps_to_its_policy(self):
+        self.store()
+        feed = subprocess.Popen([TESTBED.parent / "testbed-feed", "--dir", self.folder / "feed"], stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, text=True)
+        self.addCleanup(feed.wait)
+        self.addCleanup(feed.stdout.close)
+        self.addCleanup(feed.stdin.close)
+        line = next(line for line in feed.stdout if line.startswith("export TESTBED_FEED="))
+        job = subprocess.run(["bash", "-ac", ". jobs/bnb.env && env -0"], cwd=ROOT, env={"PATH": os.environ["PATH"]},
+                             capture_output=True, text=True, check=True).stdout
+        environment = dict(entry.split("=", 1) for entry in job.split("\0") if entry.startswith("WINDROW_"))
+        environment |= self.s3 | {"WINDROW_INPUT": line.split("=", 1)[1].strip().strip("'"), "WINDROW_RUN_ID": "live",
+                                  "WINDROW_OUTPUT": "s3://results/feeds", "WINDROW_MAX_RUNTIME_SECONDS": "3"}
+        done = subprocess.run([WINDROW, "stream"], env=environment, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done)
+        # An upload is aborted as a batch's is: the test above has one.
+        self.assertEqual(self.used(filled("aws/policies/stream.json")),
+                         {(0, "s3:PutObject"), (0, "s3:GetObject"), (1, "s3:ListBucket")})
 
     def test_the_roles_reach_no_further(self):
         batch, stream = filled("aws/policies/batch.json"), filled("aws/policies/stream.json")

@@ -1,5 +1,5 @@
-"""Containers with little memory and little CPU: rows 58 and 126 of the fault catalogue."""
-import os
+"""Containers with little memory and little CPU: rows 56, 58, 126 and 127 of the fault catalogue."""
+import gzip
 import unittest
 
 from containers import FULL, Case, run
@@ -22,6 +22,21 @@ class Limits(Case):
         self.assertEqual(ended.code, 0, ended)
         self.assertTrue(self.rollup("small").startswith(f"k,s,t\na,{count},"), ended)
         self.assertLess(self.document("small")["peak_memory_bytes"], 64 * MIB)
+
+    def test_f056_sixteen_times_the_input_takes_the_same_memory(self):
+        # Members of a gzip follow each other as the inputs of a set would; what is read is 64 MiB each.
+        record = b"a,1,%b\n" % (b"x" * 1000)
+        count = 64 * MIB // len(record)
+        member = gzip.compress(record * count, 1)
+        peaks = []
+        for members in (16, 256) if FULL else (1, 16):
+            (self.volume / "in/a.csv.gz").write_bytes(member * members)
+            variables = self.variables(f"of-{members}", CSV_HEADER="absent", COLUMNS="k VARCHAR FROM 1, v BIGINT FROM 2", THREADS="2")
+            ended = run("batch", variables, ["--memory=64m", "--memory-swap=64m"], self.volume)
+            self.assertEqual(ended.code, 0, ended)
+            self.assertEqual(self.rollup(f"of-{members}"), f"k,s\na,{count * members}\n")
+            peaks.append(self.document(f"of-{members}")["peak_memory_bytes"])
+        self.assertLess(peaks[1], peaks[0] + 2 * MIB, peaks)
 
     def test_f127_the_limit_of_the_container_is_known(self):
         variables = self.variables("big", INPUT="range:0..10000000", INPUT_FORMAT=None, CSV_HEADER=None, COLUMNS=None,
