@@ -53,6 +53,40 @@ fn the_recipe_for_a_feed_is_a_whole_configuration() {
     shell(&script, None, &package("."), &label);
 }
 
+/// Every event, and every field that one is given by name.
+#[test]
+fn the_log_is_documented() {
+    let page = fs::read_to_string(package("docs/log.md")).expect("the page");
+    let mut sources = vec![package("src")];
+    let mut named = 0;
+    while let Some(path) = sources.pop() {
+        if path.is_dir() {
+            let inside = fs::read_dir(&path).expect("a directory");
+            sources.extend(inside.map(|entry| entry.expect("an entry").path()));
+            continue;
+        }
+        let name = path.to_string_lossy().into_owned();
+        if name.ends_with("tests.rs") {
+            continue;
+        }
+        let source = fs::read_to_string(&path).expect("a source");
+        for mark in ["Event::info(\"", ".with(\""] {
+            for (_, rest) in source
+                .match_indices(mark)
+                .map(|(at, _)| source.split_at(at + mark.len()))
+            {
+                let word = rest.split('"').next().unwrap_or_default();
+                assert!(
+                    page.contains(&format!("`{word}`")),
+                    "docs/log.md lacks {word}, of {name}"
+                );
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 40, "{named} names");
+}
+
 #[test]
 fn merge() {
     page("docs/merge.md");

@@ -157,8 +157,10 @@ pub(super) fn claim<'a>(
         state: context.commit.clone(),
     })?;
     let uri = claim.destination().uri("");
-    context
-        .log
-        .event(&Event::info("started", format!("claimed {uri}")).with("uri", uri));
+    let started = Event::info("started", format!("claimed {uri}"))
+        .with("uri", uri)
+        .with("cpus", context.machine.cpus.get())
+        .with("memory_limit_bytes", memory_limit(context, ecs));
+    context.log.event(&started);
     Ok(claim)
 }

@@ -40,6 +40,9 @@ fn f049_f114_eight_processes_at_one_moment() {
         // The audit of the winner found exactly what its manifest lists, so the losers wrote nothing and left nothing.
         let winner = ended.iter().find(|ended| ended.code == 0).unwrap();
         winner.audit();
+        let started = winner.told("started");
+        assert!(started[0]["cpus"].as_u64() >= Some(1), "{started:?}");
+        assert!(started[0]["memory_limit_bytes"].is_u64(), "{started:?}");
         assert!(winner.rollup().starts_with("s\n"));
     }
 }
