@@ -111,8 +111,15 @@ impl Supervisor {
     /// # Errors
     /// 74 where the system has no threads or descriptors for it.
     pub fn start() -> Result<Self> {
+        Self::with_clock(Arc::new(SystemClock::start()))
+    }
+
+    /// As [`Supervisor::start`], by another clock.
+    ///
+    /// # Errors
+    /// Those of it.
+    pub fn with_clock(clock: Arc<dyn Clock>) -> Result<Self> {
         let signals = Handler::install()?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let (tell, hear) = sync_channel(limits::SUPERVISOR_EVENTS);
         let failure = Failure::default();
         catch_panics(failure.clone(), tell.clone());
