@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::exit,
+    clippy::expect_used,
     clippy::indexing_slicing,
     reason = "a test that cannot go on says where; the children end as main would"
 )]

@@ -956,36 +956,41 @@ fn f102_sigterm_at_each_request() {
     });
 }
 
-/// SIGKILL at each request (row 103): what is there says the truth, and a run under a new RUN_ID works.
+/// SIGKILL at each request (row 103), of an artifact in one piece and of one in parts: what is there says the truth, and a
+/// run under a new RUN_ID works.
 #[test]
 fn f103_sigkill_at_each_request() {
     let server = server!();
-    Run::small(&server).end().works(&server);
-    let requests = server.journal().entries();
-    for (place, request) in requests.iter().enumerate() {
+    for run in [Run::small, Run::large] {
         worker::furnish(&server);
-        script(
-            &server,
-            json!([{"name": "slow", "when": {"request": place + 1}, "do": {"head_delay_ms": 300}}]),
-        );
-        let running = Run::small(&server).start();
-        while server.shared().script.fired("slow") == 0 {
-            thread::sleep(Duration::from_millis(2));
+        let before = server.journal().entries().len();
+        assert_eq!(run(&server).end().code, 0);
+        let requests = server.journal().entries().split_off(before);
+        for (place, request) in requests.iter().enumerate() {
+            worker::furnish(&server);
+            script(
+                &server,
+                json!([{"name": "slow", "when": {"request": place + 1}, "do": {"head_delay_ms": 300}}]),
+            );
+            let running = run(&server).start();
+            while server.shared().script.fired("slow") == 0 {
+                thread::sleep(Duration::from_millis(2));
+            }
+            running.signal("KILL");
+            assert_eq!(running.end().code, -9);
+            thread::sleep(Duration::from_millis(320));
+            let name = worker::named(request);
+            let is_result =
+                request.operation == Operation::PutObject && request.key.ends_with("manifest.json");
+            assert_eq!(has(&server, "manifest.json"), is_result, "{name}");
+            assert!(!has(&server, "failure.json"), "{name}");
+            if is_result {
+                let verify = run(&server).verify("s3://out/o/run/manifest.json");
+                assert_eq!(verify.end().code, 0, "{name}");
+            }
+            server.script(Vec::new()).unwrap();
+            let again = run(&server).named("again").end();
+            assert_eq!(again.code, 0, "{name}: {}", again.why());
         }
-        running.signal("KILL");
-        assert_eq!(running.end().code, -9);
-        thread::sleep(Duration::from_millis(320));
-        let name = worker::named(request);
-        let is_result =
-            request.operation == Operation::PutObject && request.key.ends_with("manifest.json");
-        assert_eq!(has(&server, "manifest.json"), is_result, "{name}");
-        assert!(!has(&server, "failure.json"), "{name}");
-        if is_result {
-            let verify = Run::small(&server).verify("s3://out/o/run/manifest.json");
-            assert_eq!(verify.end().code, 0, "{name}");
-        }
-        server.script(Vec::new()).unwrap();
-        let again = Run::small(&server).named("again").end();
-        assert_eq!(again.code, 0, "{name}: {}", again.why());
     }
 }

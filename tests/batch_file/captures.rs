@@ -1,4 +1,4 @@
-//! Captures of a stream: rows 91, 93, 94 and 125 of the fault catalogue, as far as a replay meets them.
+//! Captures of a stream: rows 91, 93, 94, 125 and 126 of the fault catalogue, as far as a replay meets them.
 
 use serde_json::Value;
 use windrow::capture;
@@ -407,4 +407,41 @@ fn f091_f125_messages_of_16_mib_and_one_byte_more() {
         "{}",
         ended.why()
     );
+}
+
+/// A week of one-minute windows, every other with numbers that did not come: the manifest has totals, the lists are beside it.
+#[test]
+fn f126_a_week_of_windows_and_gaps() {
+    const MINUTES: u64 = 7 * 24 * 60;
+    let place = Place::new("f126-week");
+    let messages = (0..MINUTES).map(|minute| {
+        let id = minute + minute.div_ceil(2);
+        let t = START_MS + 60_000 * minute as i64;
+        let text = format!("{{\"s\":\"a\",\"i\":{id},\"t\":{t},\"p\":\"1\"}}");
+        let head = Head {
+            n: minute + 1,
+            received_at_us: t * 1_000,
+            feed: 0,
+            connection: 0,
+        };
+        line(&(head, text.into_bytes()))
+    });
+    place.put("in", messages.flatten().collect::<Vec<u8>>());
+    let job = windows(job(&place, "in", WINDOWS), 0).with("SEQUENCE", "i BY s PER RUN");
+    let ended = job.run();
+    assert_eq!(ended.code, 0, "{}", ended.why());
+    let manifest = ended.manifest();
+    let gaps = MINUTES / 2;
+    assert_eq!(manifest["stream"]["windows"]["closed"], MINUTES);
+    assert_eq!(manifest["stream"]["gaps"], gaps);
+    assert_eq!(ended.rollup().lines().count() as u64, MINUTES + 1);
+    let coverage = gunzip(&ended.file("coverage.ndjson.gz").unwrap());
+    let kind = |name: &str| {
+        let mark = format!("{{\"kind\":\"{name}\"");
+        let text = String::from_utf8_lossy(&coverage);
+        text.lines().filter(|line| line.starts_with(&mark)).count() as u64
+    };
+    assert_eq!((kind("window"), kind("gap")), (MINUTES, gaps));
+    let bytes = ended.file("manifest.json").unwrap().len();
+    assert!(bytes < 16 << 10, "{bytes} bytes, whatever the run saw");
 }
