@@ -6,8 +6,6 @@ import subprocess
 
 from account import REGION, ROOT, WINDROW, Case
 
-FILLED = ROOT / "target/aws/windrow/aws"
-
 
 class Batch(Case):
     def setUp(self):
@@ -16,13 +14,14 @@ class Batch(Case):
         super().setUp()
 
     def test_an_array_job_of_the_filled_files(self):
-        self.deployed()
+        printed = self.deployed().out.splitlines()
+        definition, submission = (ROOT / line for line in printed if "/batch-" in line)
         self.store()
         for number in range(30):
             self.control("PUT", f"/objects/source/d/{number:02}.csv", b"k,v\n" + b"%d,%d\n" % (number % 7, number) * 40)
         self.queue()
-        self.aws("register-job-definition", FILLED / "batch-job.json")
-        submitted = self.aws("submit-job", self.submission())
+        self.aws("register-job-definition", definition)
+        submitted = self.aws("submit-job", self.changed(submission))
         children = self.children(submitted["jobId"])
         self.assertEqual(sorted(children), list(range(16)))
         # In any order.
@@ -51,9 +50,9 @@ class Batch(Case):
     def role(self):
         return self.client("iam").create_role(RoleName="batch", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
 
-    def submission(self):
-        """The filled file, changed as a user changes it: another input, query and output."""
-        submission = json.loads((FILLED / "batch-submit.json").read_text())
+    def changed(self, filled):
+        """The submission, changed as a user changes it: another input, query and output."""
+        submission = json.loads(filled.read_text())
         ours = {"INPUT": "s3://source/d/", "COLUMNS": "k VARCHAR, v BIGINT", "OUTPUT": "s3://results/o",
                 "QUERY": "SELECT k, sum(v) AS s, median(v) AS m FROM input GROUP BY k"}
         for entry in submission["containerOverrides"]["environment"]:

@@ -69,7 +69,7 @@ class Run(Case):
 
     def test_a_run_id_is_made_and_printed(self):
         self.meanwhile(self.run_as_task)
-        ended = self.run_job()
+        ended = self.run_job("AWS_REGION=eu-central-1")
         self.assertEqual(ended.code, 0, ended)
         self.assertRegex(ended.err, r"RUN_ID job-\d{8}T\d{6}Z-[0-9a-f]{4}\n")
 
