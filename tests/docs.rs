@@ -15,6 +15,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use windrow::config::variables;
 use windrow::error::Kind;
 use worker::{WINDROW, directory, file_uri, package, run};
 
@@ -154,6 +155,44 @@ fn the_recipe_for_a_bucket_is_a_whole_configuration() {
     );
     let place = directory("docs-recipe-for-a-bucket");
     shell(&script, None, &place, &format!("README.md:{}", recipe.line));
+}
+
+/// The first run on ECS, as far as it goes without an account: each call as a dry run.
+#[test]
+fn the_recipe_for_ecs_is_made_of_calls_that_there_are() {
+    let text = fs::read_to_string(package("docs/fargate.md")).expect("the page");
+    let blocks = blocks(&text);
+    let recipe = blocks.iter().find(|block| block.info == "sh");
+    let recipe = recipe.expect("the recipe");
+    let calls = recipe
+        .text
+        .lines()
+        .filter(|line| line.starts_with("scripts/aws/"));
+    let calls: String = calls
+        .map(|line| {
+            line.replace(" --dry-run", "")
+                .replacen(' ', " --dry-run ", 1)
+                + "\n"
+        })
+        .collect();
+    assert!(calls.contains("scripts/aws/deploy ") && calls.contains("scripts/aws/run "));
+    let script = format!("export SETTINGS=aws/settings.example NAME=windrow-docs\n{calls}");
+    let label = format!("docs/fargate.md:{}", recipe.line);
+    shell(&script, None, &package("."), &label);
+}
+
+/// A variable that a page names in full is one that windrow has.
+#[test]
+fn variables_in_full_are_windrows() {
+    let known = |name: &str| variables::ALL.iter().any(|variable| variable.name == name);
+    for page in pages() {
+        let text = fs::read_to_string(package(&page)).expect("the page");
+        for rest in text.split("WINDROW_").skip(1) {
+            let of_names = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+            let name = rest.split(|c| !of_names(c)).next().unwrap_or_default();
+            assert!(name.is_empty() || known(name), "{page}: WINDROW_{name}");
+        }
+    }
 }
 
 /// README.md and all of docs/.

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from types import SimpleNamespace
 import boto3
 import moto.ecs.responses
 from moto.core.exceptions import ServiceException
+from moto.core.models import default_user_config
 from moto.core.responses import ActionResult
 from moto.ecs.models import ecs_backends
 from moto.moto_api import state_manager
@@ -30,6 +32,8 @@ TESTBED = Path(os.environ.get("TESTBED_S3", ROOT / "testbed/target/debug/testbed
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/windrow@sha256:{'0' * 64}"
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
+# AWS Batch takes jobs, and runs them in no container: that would need a docker daemon.
+default_user_config["batch"] = {"use_docker": False}
 # Only the test moves a task.
 state_manager.set_transition("ecs::task", {"progression": "manual", "times": 10**9})
 
@@ -53,8 +57,12 @@ class Fargate:
     def reset(self):
         self.requests.clear()
         self.answers.clear()
-        self.known.clear()
         self.begun.clear()
+        self.forget()
+
+    def forget(self):
+        """An hour after its end, ECS knows neither a task nor its token."""
+        self.known.clear()
         for tasks in ecs_backends[ACCOUNT][REGION].tasks.values():
             tasks.clear()
 
@@ -68,8 +76,12 @@ class Fargate:
             return ActionResult({"tasks": [], "failures": [answer]})
         token = request["clientToken"]
         if token in self.known:
-            return self.known[token]
-        result = self.known[token] = true(response)
+            first, result = self.known[token]
+            if request != first:
+                raise Refusal("ConflictException", "The provided clientToken is already in use with a different RunTask request")
+            return result
+        result = true(response)
+        self.known[token] = request, result
         for task in self.tasks():
             if task not in self.begun:
                 task.containers[0].exitCode = None
@@ -93,6 +105,9 @@ class Fargate:
             task.desired_status = "STOPPED"
 
 
+FARGATE = Fargate()
+
+
 class Case(unittest.TestCase):
     """One account for all tests of a class, emptied for each."""
 
@@ -111,7 +126,7 @@ class Case(unittest.TestCase):
         cls.moto.start()
         cls.addClassCleanup(cls.moto.stop)
         cls.url = "http://{}:{}".format(*cls.moto.get_host_and_port())
-        cls.fargate = Fargate()
+        cls.fargate = FARGATE
 
     def setUp(self):
         self.fargate.reset()
@@ -132,10 +147,22 @@ class Case(unittest.TestCase):
 
     def script(self, name, *words, **environment):
         """Runs scripts/aws/NAME to its end."""
+        return self.ended(self.begin(ROOT / "scripts/aws" / name, *words, **environment))
+
+    def begin(self, *words, **environment):
+        """A program in a process group of its own, as a shell starts it for a person."""
         variables = {name: value for name, value in (self.environment | environment).items() if value is not None}
-        done = subprocess.run([ROOT / "scripts/aws" / name, *words], capture_output=True, text=True, cwd=self.folder,
-                              env=variables, timeout=120)
-        return SimpleNamespace(code=done.returncode, out=done.stdout, err=done.stderr)
+        return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.folder,
+                                env=variables, start_new_session=True)
+
+    @staticmethod
+    def ended(process):
+        try:
+            out, err = process.communicate(timeout=120)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        return SimpleNamespace(code=process.returncode, out=out, err=err)
 
     def emptied(self):
         """Nothing is in the account any more."""

@@ -60,6 +60,8 @@ def serve(path):
         kept = {"AWS_DATA_PATH": os.environ["AWS_DATA_PATH"]}
         os.environ.clear()
         os.environ.update(environment | kept)
+        # Profiles are the caller's, not those of whoever runs the tests.
+        driver.session._config = driver.session._profile_map = None
         code = 70
         try:
             code = driver.main(words)

@@ -2,6 +2,7 @@
 import json
 
 from account import ACCOUNT, IMAGE, REGION, ROOT, Case
+from documents import filled
 
 
 class Deploy(Case):
@@ -18,6 +19,8 @@ class Deploy(Case):
             ended = self.script("deploy")
             self.assertEqual(ended.code, 0, ended)
             self.assertTrue(ended.out.rstrip().endswith(f":task-definition/windrow:{revision}"), ended)
+            for prefix in ("o/", "feeds/"):
+                self.assertIn(f"results: uploads below {prefix} that", ended.out)
         definition = ecs.describe_task_definition(taskDefinition="windrow")["taskDefinition"]
         self.assertEqual(definition["containerDefinitions"][0]["image"], IMAGE)
         self.assertEqual(definition["executionRoleArn"], f"arn:aws:iam::{ACCOUNT}:role/windrow-execution")
@@ -35,6 +38,10 @@ class Deploy(Case):
         self.assertEqual(rules[0]["Expiration"], {"Days": 3})
         self.assertEqual(rules[1]["AbortIncompleteMultipartUpload"], {"DaysAfterInitiation": 8})
         self.assertEqual([rule["Filter"]["Prefix"] for rule in rules[1:]], ["o/", "feeds/"])
+        for name in ("job", "submit"):
+            path = f"target/aws/windrow/aws/batch-{name}.json"
+            self.assertIn(path, ended.out.splitlines())
+            self.assertEqual(json.loads((ROOT / path).read_text()), filled(f"aws/batch-{name}.json"))
 
     def test_what_is_missing_or_denied(self):
         for name, more, code, said in [

@@ -10,6 +10,7 @@ import warnings
 import botocore.session
 import kubernetes_validate
 import yaml
+from botocore.exceptions import ParamValidationError
 from botocore.validate import validate_parameters
 
 from account import ACCOUNT, IMAGE, REGION, ROOT, TESTBED, WINDROW, Case
@@ -70,6 +71,12 @@ class Documents(unittest.TestCase):
         validated("batch", "RegisterJobDefinition", definition)
         validated("batch", "SubmitJob", submission)
         self.assertEqual(definition["retryStrategy"], {"attempts": 1})
+        self.assertEqual(definition["containerProperties"]["networkConfiguration"], {"assignPublicIp": "ENABLED"})
+        # What the task definition has and Batch does not know (docs/scale.md).
+        for member in ({"stopTimeout": 120}, {"linuxParameters": {"capabilities": {"drop": ["ALL"]}}}):
+            with self.assertRaises(ParamValidationError):
+                validated("batch", "RegisterJobDefinition",
+                          definition | {"containerProperties": definition["containerProperties"] | member})
         environment = {entry["name"]: entry["value"] for entry in submission["containerOverrides"]["environment"]}
         self.assertEqual(environment["WINDROW_SHARD"], f"env/{submission['arrayProperties']['size']}")
         # AWS Batch on Fargate gives 30 s between SIGTERM and SIGKILL.

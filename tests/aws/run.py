@@ -1,7 +1,10 @@
 """scripts/aws/run, stop and status: a job from RunTask to its verified end, and each way in which it can go wrong."""
 import json
+import os
+import shlex
+import signal
 
-from account import Case, Refusal
+from account import ROOT, Case, Refusal
 
 
 class Run(Case):
@@ -19,7 +22,10 @@ class Run(Case):
         self.s3["AWS_REGION"] = "eu-central-1"
 
     def run_job(self, *words, before=(), **more):
-        return self.script("run", *before, str(self.job(**more)), f"AWS_ENDPOINT_URL_S3={self.s3['AWS_ENDPOINT_URL_S3']}", *words)
+        return self.script("run", *self.words(*words, before=before, **more))
+
+    def words(self, *words, before=(), **more):
+        return [*before, str(self.job(**more)), f"AWS_ENDPOINT_URL_S3={self.s3['AWS_ENDPOINT_URL_S3']}", *words]
 
     def test_a_job_to_its_verified_end(self):
         self.meanwhile(self.run_as_task)
@@ -51,10 +57,19 @@ class Run(Case):
         ended = self.run_job("WINDROW_RUN_ID=twice", QUERY="SELECT count(*) AS n FROM input")
         self.assertEqual((ended.code, len(self.fargate.begun)), (73, 2), ended)
         self.assertIn("exit code 73, the RUN_ID is taken", ended.err)
+        # From another revision it is another call under the same token.
+        self.client("ecs").register_task_definition(**json.loads((ROOT / "target/aws/windrow/task-def.json").read_text()))
+        ended = self.run_job("WINDROW_RUN_ID=twice")
+        self.assertEqual((ended.code, len(self.fargate.begun)), (78, 2), ended)
+        self.assertIn("take a new RUN_ID", ended.err)
+        # Once ECS has forgotten the first task, the claim keeps out the second.
+        self.fargate.forget()
+        ended = self.run_job("WINDROW_RUN_ID=twice")
+        self.assertEqual((ended.code, len(self.fargate.begun)), (73, 3), ended)
 
     def test_a_run_id_is_made_and_printed(self):
         self.meanwhile(self.run_as_task)
-        ended = self.run_job()
+        ended = self.run_job("AWS_REGION=eu-central-1")
         self.assertEqual(ended.code, 0, ended)
         self.assertRegex(ended.err, r"RUN_ID job-\d{8}T\d{6}Z-[0-9a-f]{4}\n")
 
@@ -106,7 +121,7 @@ class Run(Case):
             ("capacity", Refusal("ClientException", capacity), 69, "Fargate has no room"),
             ("quota", Refusal("ClientException", "You’ve reached the limit on the number of vCPUs you can run concurrently"), 69, "quota"),
             ("denied", Refusal("AccessDeniedException", "not authorized to perform: iam:PassRole on resource"), 77, "iam:PassRole"),
-            ("other job", Refusal("ConflictException", "the clientToken is already in use"), 78, "take a new one"),
+            ("other job", Refusal("ConflictException", "the clientToken is already in use"), 78, "take a new RUN_ID"),
         ]:
             with self.subTest(name):
                 self.fargate.answers.append(answer)
@@ -121,6 +136,10 @@ class Run(Case):
         self.assertEqual((ended.code, len(self.fargate.begun)), (0, 1), ended)
         self.assertEqual(self.clock.read_text().split()[:3], ["1", "2", "4"])
         self.assertEqual(len({request["clientToken"] for request in self.fargate.requests}), 1)
+        self.clock.write_text("")
+        self.fargate.answers += [Refusal("ThrottlingException", "Rate exceeded")] * 6
+        ended = self.run_job("WINDROW_RUN_ID=throttled-still")
+        self.assertEqual((ended.code, self.clock.read_text().split()), (69, ["1", "2", "4", "8", "16"]), ended)
 
     def test_what_costs_no_task(self):
         for name, words, more, code, said in [
@@ -134,6 +153,17 @@ class Run(Case):
                 ended = self.run_job("WINDROW_RUN_ID=free", *words, **more)
                 self.assertEqual((ended.code, self.fargate.requests), (code, []), ended)
                 self.assertIn(said, ended.err)
+
+    def test_keys_of_the_job_are_told_to_nobody(self):
+        for name, said in (("AWS_SECRET_ACCESS_KEY", "the task role signs"), ("AWS_PROFILE", "in full")):
+            for before in ([], ["--dry-run"]):
+                with self.subTest(name, before=before):
+                    job = self.job()
+                    job.write_text(job.read_text() + f"{name}=hidden\n")
+                    ended = self.script("run", *before, str(job), "WINDROW_RUN_ID=keys")
+                    self.assertEqual((ended.code, self.fargate.requests), (64, []), ended)
+                    self.assertIn(said, ended.err)
+                    self.assertNotIn("hidden", ended.out + ended.err)
 
     def test_the_longest_environment(self):
         """8,192 characters in all are taken, one more is not: counted as RunTask counts, with the JSON around them."""
@@ -166,6 +196,48 @@ class Run(Case):
         self.assertIn("somebody stopped it: enough", ended.err)
         self.assertEqual(self.script("stop", "another").code, 66)
 
+    def test_a_dry_stop_calls_nobody(self):
+        ended = self.script("stop", "--dry-run", "some.run", "enough", AWS_ENDPOINT_URL="http://127.0.0.1:9")
+        self.assertEqual((ended.code, ended.out), (0, ""), ended)
+        self.assertIn("aws ecs list-tasks --cluster windrow", ended.err)
+        self.assertIn("aws ecs stop-task --cluster windrow --task TASK --reason enough", ended.err)
+
+    def test_interrupted_the_task_goes_on(self):
+        """Ctrl-C ends the script alone; the same line again finds the task."""
+        # Where the tests run in the background, SIGINT may be ignored, and would stay so.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        process = self.begin(ROOT / "scripts/aws/run", *self.words("WINDROW_RUN_ID=left"))
+        self.until(10)
+        (task,) = self.fargate.begun
+        self.fargate.move(task, "RUNNING")
+        os.killpg(process.pid, signal.SIGINT)
+        ended = self.ended(process)
+        self.assertEqual((ended.code, task.status, task.desired_status), (75, "RUNNING", "RUNNING"), ended)
+        self.assertIn("what was started goes on: scripts/aws/stop left stops it", ended.err)
+        self.meanwhile(self.run_as_task)
+        ended = self.run_job("WINDROW_RUN_ID=left")
+        self.assertEqual((ended.code, self.fargate.begun), (0, [task]), ended)
+
+    def test_credentials_of_a_profile(self):
+        """Where the environment has no keys, version 1 of the CLI says what the profile holds, and version 2 exports them."""
+        keys = {name: self.environment.pop(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+        profile = self.folder / "credentials"
+        profile.write_text("[some]\n" + "".join(f"{name.lower()} = {value}\n" for name, value in keys.items()))
+        self.environment |= {"AWS_PROFILE": "some", "AWS_SHARED_CREDENTIALS_FILE": str(profile)}
+        self.meanwhile(self.run_as_task)
+        ended = self.run_job("WINDROW_RUN_ID=profile-1")
+        self.assertEqual(ended.code, 0, ended)
+        second = self.folder / "version-2"
+        second.mkdir()
+        exported = "".join(f"echo \"export {name}={value}\"\n" for name, value in keys.items())
+        (second / "aws").write_text("#!/bin/sh\n[ \"$2\" != get ] || exit 70\n[ \"$2\" = export-credentials ] || "
+                                    f"exec {self.folder}/aws \"$@\"\n{exported}")
+        (second / "aws").chmod(0o755)
+        self.environment["PATH"] = f"{second}:{self.environment['PATH']}"
+        ended = self.run_job("WINDROW_RUN_ID=profile-2")
+        self.assertEqual(ended.code, 0, ended)
+        self.assertIn("a finished run", ended.out)
+
     def test_shards_then_the_merge(self):
         """Twelve true shards and a true merge give the bytes of one worker; one shard that is lost leaves no merge."""
         for number in range(30):
@@ -189,13 +261,19 @@ class Run(Case):
                 self.assertEqual(result, self.control("GET", "/objects/results/o/alone/rollup.csv"))
             else:
                 self.assertEqual(len(requests), 12, "no merge of what is not whole")
-                self.assertIn("WINDROW_RUN_ID=many-69-again WINDROW_SHARD=7/12", ended.err)
+                self.assertIn("WINDROW_RUN_ID=many-69-again WINDROW_SHARD=7/12\n", ended.err)
 
     def test_a_lost_shard_again_and_nothing_else(self):
+        """The line that is printed for it is all that it takes."""
         self.meanwhile(lambda task: self.lose(task) if self.variable(task, "SHARD") == "1/2" and self.variable(task, "RUN_ID") == "lossy"
                        else self.run_as_task(task))
-        self.assertEqual(self.run_job("WINDROW_RUN_ID=lossy", before=["--shards", "2"]).code, 69)
-        self.assertEqual(self.run_job("WINDROW_RUN_ID=lossy-again", "WINDROW_SHARD=1/2", OUTPUT_FORMAT=None).code, 0)
+        ended = self.run_job("WINDROW_RUN_ID=lossy", before=["--shards", "2"])
+        self.assertEqual(ended.code, 69, ended)
+        (line,) = (line for line in ended.err.splitlines() if line.startswith("again, and nothing else: "))
+        program, *words = shlex.split(line.partition(": ")[2])
+        self.assertEqual(program, "scripts/aws/run")
+        ended = self.script("run", *words)
+        self.assertEqual(ended.code, 0, ended)
         merge = self.folder / "merge.env"
         merge.write_text("WINDROW_INPUT='[\"s3://results/o/lossy/\",\"s3://results/o/lossy-again/\"]'\nWINDROW_SHARDS=2\n"
                          "WINDROW_OUTPUT=s3://results/o\nWINDROW_OUTPUT_FORMAT=csv\nWINDROW_MAX_RUNTIME_SECONDS=600\n")
