@@ -1,5 +1,6 @@
 """The image in containers, with as little as Fargate gives it and less. scripts/test-image builds it and calls this;
-IMAGE names it. WINDROW_SWEEP=full takes the long variants. Tests are named after rows of the fault catalogue."""
+IMAGE names it, and SOURCE is what its label says. WINDROW_SWEEP=full takes the long variants. Tests are named after rows of
+the fault catalogue."""
 import sys
 import unittest
 
