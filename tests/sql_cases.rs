@@ -13,7 +13,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use worker::{WINDROW, directory, file_uri, nearly_equal, run};
+use worker::{directory, file_uri, nearly_equal, run, windrow};
 
 /// Cases that end with an error, each with what the error says. It shows the query too: these texts are not in it.
 const ERRORS: [(&str, &str); 12] = [
@@ -126,7 +126,7 @@ fn failures_of(case: &Case, root: &Path) -> Option<String> {
 
 /// A batch over the input of a case, but for its output.
 fn batch(case: &Case, threads: &str, input: &str) -> Command {
-    let mut program = Command::new(WINDROW);
+    let mut program = windrow();
     program
         .arg("batch")
         .env_clear()
@@ -162,7 +162,7 @@ fn sharded(case: &Case, place: &Path, threads: &str, input: &str, want: &str) ->
             code => return Some(format!("exit {code} of shard {index}: {}", outcome.printed)),
         }
     }
-    let mut program = Command::new(WINDROW);
+    let mut program = windrow();
     program
         .arg("merge")
         .env_clear()

@@ -1,5 +1,6 @@
 """The image in containers, with as little as Fargate gives it and less. scripts/test-image builds it and calls this;
-IMAGE names it. WINDROW_SWEEP=full takes the long variants. Tests are named after rows of the fault catalogue."""
+IMAGE names it, and SOURCE is what its label says. WINDROW_SWEEP=full takes the long variants. Tests are named after rows of
+the fault catalogue."""
 import sys
 import unittest
 
@@ -17,5 +18,6 @@ import process  # noqa: E402
 suite = unittest.TestSuite(unittest.defaultTestLoader.loadTestsFromModule(module)
                            for module in (contents, process, limits, network))
 result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
-print(f"{result.testsRun - len(result.failures) - len(result.errors)} passed, {len(result.failures) + len(result.errors)} failed")
+failed, skipped = len(result.failures) + len(result.errors), len(result.skipped)
+print(f"{result.testsRun - failed - skipped} passed, {failed} failed, {skipped} skipped")
 sys.exit(not result.wasSuccessful())

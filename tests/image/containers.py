@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 IMAGE = os.environ["IMAGE"]
+SOURCE = os.environ["SOURCE"]
 FULL = os.environ.get("WINDROW_SWEEP") == "full"
 ROOT = Path(__file__).parent.parent.parent
 

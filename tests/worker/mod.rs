@@ -18,6 +18,15 @@ pub(crate) struct Outcome {
 /// The program under test.
 pub(crate) const WINDROW: &str = env!("CARGO_BIN_EXE_windrow");
 
+/// The program that WINDROW_BIN names, such as a build for another machine; absent: the program under test.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a test is told of the program by the environment"
+)]
+pub(crate) fn windrow() -> Command {
+    Command::new(std::env::var_os("WINDROW_BIN").unwrap_or_else(|| WINDROW.into()))
+}
+
 /// A directory of this test's own, empty.
 pub(crate) fn directory(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
