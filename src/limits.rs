@@ -37,6 +37,8 @@ pub const LISTING_PAGE_BYTES: usize = 8 << 20;
 pub const TASK_DOCUMENT_BYTES: usize = 64 << 10;
 /// Largest manifest (SPEC 11).
 pub const MANIFEST_BYTES: usize = 1 << 20;
+/// Largest failure.json that `verify` reads: with 206 bytes for each part of a capture, those of 168 hours at one in 8 s.
+pub const FAILURE_BYTES: usize = 16 << 20;
 /// Raw bytes of a rejected record that are kept (SPEC 7, rejected.ndjson).
 pub const REJECTED_RAW_BYTES: usize = 64 << 10;
 /// One part of a multipart artifact, and the size from which an artifact is multipart (SPEC 7, rule 10).

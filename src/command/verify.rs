@@ -14,7 +14,7 @@ use crate::config::{S3, problem};
 use crate::digest::Sha256;
 use crate::error::{Error, Kind, Result, shown};
 use crate::gzip;
-use crate::limits::MANIFEST_BYTES;
+use crate::limits::{FAILURE_BYTES, MANIFEST_BYTES};
 use crate::manifest::{COVERAGE, FAILURE, FORMAT, INTERRUPTED, MANIFEST, Mode, Receipt};
 use crate::s3::Side;
 use crate::stop::Stop;
@@ -154,7 +154,11 @@ pub fn verify(
     let opened = store
         .open(name, None, stop)?
         .ok_or_else(|| none(&uri, "nothing"))?;
-    let document = parse(&opened.read_small(&uri, MANIFEST_BYTES)?, name, &uri)?;
+    let most = match name {
+        FAILURE => FAILURE_BYTES,
+        _ => MANIFEST_BYTES,
+    };
+    let document = parse(&opened.read_small(&uri, most)?, name, &uri)?;
     let mut verified = Verified {
         uri,
         artifacts: 0,

@@ -148,6 +148,16 @@ pub struct Compiled {
     pub windows: Option<Windows>,
 }
 
+impl Compiled {
+    /// The columns that are read, as the plan numbers them.
+    #[must_use]
+    pub fn read(&self) -> Vec<Column> {
+        let read = self.plan.columns.iter();
+        read.filter_map(|&index| self.columns.get(index).cloned())
+            .collect()
+    }
+}
+
 impl S3 {
     /// For `verify`, which of windrow's own variables knows S3_ATTEMPTS alone.
     ///

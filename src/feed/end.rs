@@ -71,6 +71,11 @@ impl End {
         }
     }
 
+    /// Whether the run is to blame, and not the feed: what it did not take is gone, and another connection would lose more.
+    pub(super) fn is_of_the_run(&self) -> bool {
+        matches!(self, Self::Overrun)
+    }
+
     /// What the other side is told (RFC 6455, section 7.4.1).
     pub(super) fn close_code(&self) -> CloseCode {
         match self {

@@ -112,18 +112,24 @@ impl<'run> Feeds<'run> {
     fn run(self, feed: u32, address: &Address, left: &AtomicU32) {
         let _ended = Ended(self.queue);
         for attempt in 0.. {
-            let (connection, error) = match self.connect_and_read(feed, address) {
-                (_, Ok(())) => return,
-                (connection, Err(error)) => (connection, error),
+            let Err(lost) = self.connect_and_read(feed, address) else {
+                return;
             };
+            let Lost {
+                connection,
+                error,
+                may_pass,
+            } = lost;
             // What breaks as the run is stopped breaks nothing.
             if self.stop.cause().is_some() {
                 return;
             }
             let at_us = self.clock.wall_us();
-            let may_pass = error.kind() == Kind::Unavailable;
             if !may_pass || !is_one_left(left) {
-                let error = self.last_error(error);
+                let error = match may_pass {
+                    true => self.last_error(error),
+                    false => error,
+                };
                 return self.queue.tell(Item::Failed {
                     feed,
                     connection,
@@ -145,22 +151,30 @@ impl<'run> Feeds<'run> {
         }
     }
 
-    /// One connection, from dialling to its end, and its number where it was up.
-    fn connect_and_read(&self, feed: u32, address: &Address) -> (Option<u32>, Result<()>) {
-        let upgrade = match self.shake_hands(address) {
-            Ok(upgrade) => upgrade,
-            Err(error) => return (None, Err(error)),
-        };
+    /// One connection, from dialling to its end.
+    fn connect_and_read(&self, feed: u32, address: &Address) -> std::result::Result<(), Lost> {
+        let upgrade = self.shake_hands(address).map_err(|error| Lost {
+            connection: None,
+            may_pass: error.kind() == Kind::Unavailable,
+            error,
+        })?;
         let connection = self.queue.connected(feed, self.clock.wall_us());
         let session = Session::new(*self, feed, connection, upgrade);
-        let outcome = session.run().map_err(|end| end.error(&address.shown));
-        (Some(connection), outcome)
+        session.run().map_err(|end| {
+            let is_of_the_run = end.is_of_the_run();
+            let error = end.error(&address.shown);
+            Lost {
+                connection: Some(connection),
+                may_pass: !is_of_the_run && error.kind() == Kind::Unavailable,
+                error,
+            }
+        })
     }
 
     /// What ends the run.
     fn last_error(&self, error: Error) -> Error {
         let (limit, detail) = (self.settings.reconnects, error.detail());
-        if limit == 0 || detail.kind != Kind::Unavailable {
+        if limit == 0 {
             return error;
         }
         let found = format!(
@@ -190,6 +204,15 @@ impl<'run> Feeds<'run> {
         let [jitter] = byte.map(u32::from);
         longest / 2 + longest / 2 * jitter / u32::from(u8::MAX)
     }
+}
+
+/// Why a feed has no connection.
+struct Lost {
+    /// Which it had, where it was up.
+    connection: Option<u32>,
+    error: Error,
+    /// Whether another connection may do better.
+    may_pass: bool,
 }
 
 /// Takes one of what is left, where there is one.

@@ -11,7 +11,7 @@ use super::client::{Client, USER_AGENT};
 use super::connection::Connection;
 use super::pace::Pace;
 use super::{Failure, Header, Limits, Until};
-use crate::error::{Kind, shown};
+use crate::error::Kind;
 use crate::stop::Stop;
 
 /// Longest head that is read, and most headers in it.
@@ -125,10 +125,8 @@ impl Head {
                 rest: bytes.get(end..).unwrap_or_default().to_vec(),
             })),
             Ok(Status::Complete(_)) => Err(no_http("HTTP/1.0")),
-            Err(cause) => {
-                let start = bytes.get(..80).unwrap_or(bytes);
-                Err(no_http(&format!("{cause} in \"{}\"", shown(start, 80))))
-            }
+            // Not quoted: what echoes the request would show the secrets of its URI.
+            Err(cause) => Err(no_http(&cause.to_string())),
         }
     }
 }

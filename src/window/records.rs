@@ -4,6 +4,8 @@
 //! each row takes its place, in order; what is used goes into the rollups when the batch ends, or before anything goes to
 //! the sink. So the sink is told of nothing that comes after the first fault, and the counts are those before it.
 
+use std::collections::VecDeque;
+
 use super::coverage::{Coverage, Gap, Totals, Watermark};
 use super::ledger::{Ledger, Seen};
 use super::open::{Open, OpenWindows, Span, Stopped};
@@ -59,7 +61,7 @@ struct Judged {
     /// Rows that are data, but may have been seen before.
     unchecked: Vec<usize>,
     /// Gaps that are settled when their row comes.
-    gaps: Vec<(usize, Gap)>,
+    gaps: VecDeque<(usize, Gap)>,
     /// Rows that are counted.
     settled: usize,
 }
@@ -407,8 +409,7 @@ impl<'p> State<'p> {
         records: Records<'_>,
         sink: &mut S,
     ) -> Result<(), Halt<S::Error>> {
-        while self.judged.gaps.first().is_some_and(|(at, _)| *at <= row) {
-            let (_, gap) = self.judged.gaps.remove(0);
+        while let Some((_, gap)) = self.judged.gaps.pop_front_if(|(at, _)| *at <= row) {
             self.settle(row, records)?;
             self.gap(&gap, sink)?;
         }

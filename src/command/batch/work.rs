@@ -175,17 +175,10 @@ enum Sink<'run> {
 impl Task {
     /// Of a configuration whose texts were read.
     pub(super) fn new(config: &Config, compiled: Compiled, budget: Arc<Budget>) -> Self {
-        let Compiled {
-            columns,
-            plan,
-            windows,
-        } = compiled;
-        let read = plan.columns.iter();
-        let read = read.filter_map(|&index| columns.get(index).cloned());
         Self {
-            columns: read.collect(),
-            plan,
-            windows,
+            columns: compiled.read(),
+            plan: compiled.plan,
+            windows: compiled.windows,
             format: match &config.input {
                 Input::Objects { format, .. } => Some(format.clone()),
                 Input::Range(_) | Input::Feeds(_) => None,

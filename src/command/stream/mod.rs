@@ -31,6 +31,7 @@ use crate::query::plan::Shape;
 use crate::stop::{Cause, Stop};
 use crate::supervise::{Context, Outcome};
 use crate::task::Task as EcsTask;
+use crate::value::column::Column;
 use crate::window::{Core, Terms, Totals};
 use live::{Live, OfFeed, Tally};
 use parts::Parts;
@@ -66,6 +67,7 @@ pub fn run(context: &Context, mut config: Config) -> Result<Outcome> {
         ecs,
         query: &query,
         compiled: &compiled,
+        columns: &compiled.read(),
         claim: &claim,
         budget,
     };
@@ -99,6 +101,8 @@ struct Work<'run> {
     ecs: Option<EcsTask>,
     query: &'run str,
     compiled: &'run Compiled,
+    /// Those that are read.
+    columns: &'run [Column],
     claim: &'run Claim,
     budget: Arc<Budget>,
 }
@@ -125,7 +129,7 @@ impl Work<'_> {
             let ended_by = ended_by(&self.context.stop)?;
             tally.records = records(totals.counts);
             if totals.counts.read > 0 {
-                warnings::tell(&self.compiled.columns, &totals.met, &self.context.log);
+                warnings::tell(self.columns, &totals.met, &self.context.log);
             }
             let besides = Besides {
                 gaps: tally.open_gaps().collect(),
@@ -177,7 +181,7 @@ impl Work<'_> {
             clock: &self.context.clock,
             log: &self.context.log,
             query: self.query,
-            columns: &self.compiled.columns,
+            columns: self.columns,
             on_bad_record: self.config.on_bad_record,
             block: Block::default(),
             since: Duration::ZERO,
@@ -209,11 +213,7 @@ impl Work<'_> {
     }
 
     fn terms<'a>(&'a self, named: &'a Named) -> Result<Terms<'a>> {
-        let Compiled {
-            columns,
-            plan,
-            windows,
-        } = self.compiled;
+        let Compiled { plan, windows, .. } = self.compiled;
         let (Shape::Groups(groups), Some(windows)) = (&plan.shape, windows) else {
             return Err(Error::defect("streaming", "a query without windows"));
         };
@@ -221,7 +221,7 @@ impl Work<'_> {
             groups,
             filter: plan.filter.as_ref(),
             windows: *windows,
-            columns,
+            columns: self.columns,
             records: named.records.as_ref(),
             rejects: rejects(self.config.on_bad_record),
             budget: Arc::clone(&self.budget),

@@ -232,7 +232,11 @@ fn f096_a_run_that_is_slower_than_its_feed_ends_with_bounded_memory() {
         while peer.stream.write_all(&flood).is_ok() {}
     });
     let world = World::fast(50);
-    let settings = settings(&[server]);
+    // Another connection would lose more.
+    let settings = Settings {
+        reconnects: 100,
+        ..settings(&[server])
+    };
     let client = Client::new(world.clock.clone(), world.trust.clone());
     let queue = Queue::new(1);
     let feeds = world.feeds(&settings, &client, &queue);

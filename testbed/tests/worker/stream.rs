@@ -29,8 +29,10 @@ pub(crate) const BARS: &str = "SELECT time_bucket(INTERVAL '1 minute', time) AS 
 pub(crate) fn columns(exchange: Exchange) -> (&'static str, Option<&'static str>) {
     match exchange {
         Exchange::Binance => (
-            "symbol VARCHAR FROM s, id BIGINT FROM t NOT NULL, price DECIMAL(18,8) FROM p NOT NULL, \
-             qty DECIMAL(18,8) FROM q NOT NULL, time TIMESTAMP_MS FROM T NOT NULL",
+            // Some that no query reads: before, between and after those that it does.
+            "event VARCHAR FROM e, symbol VARCHAR FROM s, id BIGINT FROM t NOT NULL, maker BOOLEAN FROM m, \
+             price DECIMAL(18,8) FROM p NOT NULL, qty DECIMAL(18,8) FROM q NOT NULL, \
+             time TIMESTAMP_MS FROM T NOT NULL, sent TIMESTAMP_MS FROM E",
             None,
         ),
         Exchange::BinanceCombined => (
