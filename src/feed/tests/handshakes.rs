@@ -51,10 +51,10 @@ fn f088_handshakes() {
             "HTTP/1.0",
         ),
         (
-            "no HTTP",
-            "220 mail ready\r\n".to_owned(),
+            "no HTTP, the request sent back",
+            "GET /feed?key=secret HTTP/1.1\r\n\r\n".to_owned(),
             76,
-            "220 mail ready",
+            "invalid HTTP version",
         ),
         (
             "endless",
