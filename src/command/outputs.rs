@@ -3,12 +3,15 @@
 use serde::Serialize;
 
 use crate::artifact::Artifact;
+use crate::command::faults::lift_rollup;
 use crate::config::values::OutputFormat;
 use crate::encode::Encoder;
 use crate::error::{Error, Result};
 use crate::gzip::Compression;
 use crate::manifest::{COVERAGE, CoverageLine, INPUTS, InputLine, PARTIAL, REJECTED, Receipt};
 use crate::query::plan::Output;
+use crate::rollup::State;
+use crate::stop::Stop;
 use crate::store::destination::Destination;
 use crate::value::vector::Batch;
 
@@ -95,6 +98,23 @@ impl Outputs {
             return Err(Error::defect(COVERAGE, "no windows"));
         };
         coverage.write(&json_line(COVERAGE, line)?, 1)
+    }
+
+    /// All rows that a grouped query comes to.
+    ///
+    /// # Errors
+    /// 65 where an item fails or state is full; the interruption; those of the artifact.
+    pub(super) fn results(&mut self, state: State<'_>, query: &str, stop: &Stop) -> Result<()> {
+        let lift = |failure| lift_rollup(query, failure);
+        let mut results = state.finish().map_err(lift)?;
+        while let Some(batch) = results
+            .next_batch()
+            .map_err(|problem| lift(problem.into()))?
+        {
+            stop.check()?;
+            self.groups(&batch)?;
+        }
+        Ok(())
     }
 
     /// Rows of a grouped query.

@@ -246,15 +246,7 @@ impl Work<'_> {
         if self.config.shard.is_some() {
             return self.partial(whole, outputs);
         }
-        let mut results = whole.finish().map_err(lift)?;
-        while let Some(batch) = results
-            .next_batch()
-            .map_err(|problem| lift(problem.into()))?
-        {
-            self.context.stop.check()?;
-            outputs.groups(&batch)?;
-        }
-        Ok(())
+        outputs.results(whole, self.query, &self.context.stop)
     }
 }
 

@@ -170,11 +170,8 @@ impl Work<'_> {
                 Ok(())
             });
         };
-        let columns = plan
-            .columns
-            .iter()
-            .filter_map(|&index| compiled.columns.get(index));
-        let types: Vec<_> = columns.map(|column| column.form.ty()).collect();
+        let columns = compiled.read();
+        let types: Vec<_> = columns.iter().map(|column| column.form.ty()).collect();
         let layout = state.layout(&types);
         let reader = Reader::new(&layout.fields);
         let lift = |failure| lift_rollup(&found.query, failure);
@@ -190,15 +187,7 @@ impl Work<'_> {
             Ok(())
         })?;
         tally.phase = "grouping";
-        let mut results = state.finish().map_err(lift)?;
-        while let Some(batch) = results
-            .next_batch()
-            .map_err(|problem| lift(problem.into()))?
-        {
-            self.context.stop.check()?;
-            outputs.groups(&batch)?;
-        }
-        Ok(())
+        outputs.results(state, &found.query, &self.context.stop)
     }
 
     fn reading(&self) -> Reading<'_> {
