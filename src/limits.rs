@@ -98,11 +98,13 @@ pub const TOLD_GAPS: u64 = 100;
 pub const CAPTURE_LEVEL: u32 = 4;
 /// Compressed bytes from which a part of a capture is cut (SPEC 11). Two more may wait for the store.
 pub const CAPTURE_PART_BYTES: usize = 8 << 20;
+/// Most parts of a capture: their names sort by six digits. At one each half second, of PART_SECONDS=1, that is 5.7 days.
+pub const CAPTURE_PARTS: u32 = 999_999;
 /// Acknowledged parts that may wait for the sequencing point, which looks [`STREAM_LOOK`] after it looked.
 pub const CAPTURE_ANSWERS: usize = 4;
 /// How often a stream without messages looks at its parts and at what there is to tell.
 pub const STREAM_LOOK: Duration = Duration::from_millis(100);
-/// Bytes of messages that are decoded together: more than a burst of trades, less than what would stand beside a full queue.
+/// Bytes that messages which are decoded together take: more than a burst of trades, less than what would stand beside a full queue.
 pub const BLOCK_BYTES: usize = 4 << 20;
 /// How much further event time may go in one step than the time of receipt did, before that is told of as a jump: more than
 /// feeds are apart, less than what closes many windows unseen.

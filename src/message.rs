@@ -27,6 +27,11 @@ pub struct Block {
     bytes: Vec<u8>,
 }
 
+/// What a message takes besides its own bytes: its head and end, in vectors that may be half empty, and both once more where a
+/// block is decoded.
+const MESSAGE_BYTES: usize =
+    2 * (size_of::<Head>() + size_of::<usize>()) + size_of::<(Head, &[u8])>();
+
 impl Block {
     /// Appends a message.
     pub fn push(&mut self, head: Head, message: &[u8]) {
@@ -54,10 +59,10 @@ impl Block {
         self.heads.is_empty()
     }
 
-    /// Bytes of all messages.
+    /// Bytes that they take, with those that stand beside each message while a block is worked on: of tiny ones these are most.
     #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.bytes.len()
+    pub fn held(&self) -> usize {
+        self.bytes.len() + self.len() * MESSAGE_BYTES
     }
 
     /// The messages, in order.
@@ -92,7 +97,7 @@ mod tests {
         let found: Vec<(u64, &[u8])> = block.iter().map(|(head, text)| (head.n, text)).collect();
         let want: Vec<(u64, &[u8])> = (1..).zip(texts).collect();
         assert_eq!(found, want);
-        assert_eq!((block.len(), block.bytes()), (4, 7));
+        assert_eq!((block.len(), block.held()), (4, 7 + 4 * MESSAGE_BYTES));
         block.clear();
         assert!(block.is_empty() && block.iter().next().is_none());
     }

@@ -31,7 +31,7 @@ pub(super) struct Written<'run> {
 /// What only a live run knows: no message tells of it, so a capture does not hold it.
 #[derive(Default)]
 pub(super) struct Besides<'run> {
-    /// Gaps that no message ended.
+    /// Gaps before the first message of a feed, and after the last.
     pub(super) gaps: Vec<GapLine>,
     /// Feed and number of each connection without a message.
     pub(super) silent: Vec<(u32, u32)>,
@@ -311,7 +311,7 @@ fn gap_line(gap: &Gap) -> GapLine {
             to_us,
         } => GapLine::Disconnect {
             feed: *feed,
-            connection: *connection,
+            connection: Some(*connection),
             from: utc(*from_us),
             to: Some(utc(*to_us)),
         },

@@ -5,13 +5,14 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::aws::{self, parse_url};
 use super::given::{Given, number, quoted};
 use super::problem::Fault;
 use super::raw::Raw;
-use super::redact::{self, Secret};
+use super::redact::{self, Secret, Secrets};
 use super::uri::listed;
 use super::variables as known;
 use super::{Text, read};
@@ -122,6 +123,49 @@ impl FeedUri {
     #[must_use]
     pub fn expose(&self) -> &str {
         self.uri.expose()
+    }
+}
+
+impl Feeds {
+    /// What of them a feed may repeat and nothing may show: values of query strings and headers, and whatever SUBSCRIBE says.
+    #[must_use]
+    pub fn secrets(&self) -> Secrets {
+        let mut values = Vec::new();
+        for uri in &self.uris {
+            let query = uri.expose().split_once('?').map_or("", |(_, query)| query);
+            for pair in query.split('&') {
+                let value = pair.split_once('=').map_or(pair, |(_, value)| value);
+                let decoded = percent_decode_str(value).decode_utf8_lossy();
+                values.extend([decoded.into_owned(), value.to_owned()]);
+            }
+        }
+        for (_, value) in &self.headers {
+            words(value.expose(), &mut values);
+        }
+        for text in &self.subscribe {
+            match serde_json::from_str(text.expose()) {
+                Ok(message) => leaves(&message, &mut values),
+                Err(_) => words(text.expose(), &mut values),
+            }
+        }
+        Secrets::new(values)
+    }
+}
+
+/// A text, and each of its words: of `Bearer TOKEN` the token may be repeated alone.
+fn words(text: &str, into: &mut Vec<String>) {
+    into.push(text.to_owned());
+    into.extend(text.split_whitespace().map(str::to_owned));
+}
+
+/// All texts and numbers of a document.
+fn leaves(value: &Value, into: &mut Vec<String>) {
+    match value {
+        Value::String(text) => words(text, into),
+        Value::Number(number) => into.push(number.to_string()),
+        Value::Array(all) => all.iter().for_each(|one| leaves(one, into)),
+        Value::Object(all) => all.values().for_each(|one| leaves(one, into)),
+        Value::Null | Value::Bool(_) => {}
     }
 }
 

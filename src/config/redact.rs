@@ -31,6 +31,88 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Values that no output may hold, also where somebody else says them: a server may repeat what it was sent.
+///
+/// Those of fewer than [`SECRET_BYTES`] hide nothing, and would make a text unreadable.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secrets {
+    /// Longest first: one may be a part of another.
+    values: Vec<String>,
+}
+
+impl Secrets {
+    /// Keeps `values`.
+    pub fn new(values: impl IntoIterator<Item = String>) -> Self {
+        let long = |value: &String| value.len() >= SECRET_BYTES;
+        let mut values: Vec<String> = values.into_iter().filter(long).collect();
+        values.sort_unstable_by(|one, other| (other.len(), one).cmp(&(one.len(), other)));
+        values.dedup();
+        Self { values }
+    }
+
+    /// `said` as an error may show it: without the values, whether or not they are escaped as in JSON, and without the
+    /// beginning of one at its end, where it may have been cut; escaped, and cut to `limit` characters.
+    #[must_use]
+    pub fn shown(&self, said: &[u8], limit: usize) -> String {
+        let mut text = unescaped(String::from_utf8_lossy(said).into_owned());
+        for value in &self.values {
+            text = text.replace(value, REDACTED);
+        }
+        let longest = self.values.first().map_or(0, String::len);
+        let tails = text.char_indices().map(|(at, _)| at);
+        let tails = tails.filter(|at| (SECRET_BYTES..longest).contains(&(text.len() - at)));
+        let is_begun = |at: &usize| {
+            let tail = text.get(*at..).unwrap_or_default();
+            self.values.iter().any(|value| value.starts_with(tail))
+        };
+        if let Some(at) = tails.into_iter().find(is_begun) {
+            text.truncate(at);
+            text.push_str(REDACTED);
+        }
+        shown(text.as_bytes(), limit)
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(REDACTED)
+    }
+}
+
+/// Shortest value that is looked for.
+const SECRET_BYTES: usize = 4;
+
+/// `text` without the escapes of JSON (RFC 8259, section 7), until there are none: a string may hold JSON itself.
+fn unescaped(mut text: String) -> String {
+    while text.contains('\\') {
+        let mut plain = String::with_capacity(text.len());
+        let mut rest = text.as_str();
+        while let Some((before, escape)) = rest.split_once('\\') {
+            plain.push_str(before);
+            let mut after = escape.chars();
+            let code = escape
+                .get(1..5)
+                .and_then(|hex| u32::from_str_radix(hex, 16).ok());
+            match (after.next(), code) {
+                (Some('u'), Some(code)) => {
+                    plain.push(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
+                    rest = escape.get(5..).unwrap_or_default();
+                    continue;
+                }
+                (Some('n'), _) => plain.push('\n'),
+                (Some('r'), _) => plain.push('\r'),
+                (Some('t'), _) => plain.push('\t'),
+                (Some(other), _) => plain.push(other),
+                (None, _) => {}
+            }
+            rest = after.as_str();
+        }
+        plain.push_str(rest);
+        text = plain;
+    }
+    text
+}
+
 /// Longest piece of a value that an error shows, in characters.
 const SHOWN_CHARACTERS: usize = 120;
 
@@ -83,6 +165,48 @@ fn query_string(query: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn f129_what_others_repeat_is_not_shown() {
+        let values = [
+            "canary/+one==",
+            "canary",
+            "abc",
+            "canary/+one==",
+            "tail-of-it",
+        ];
+        let secrets = Secrets::new(values.map(str::to_owned));
+        for (name, said, want) in [
+            ("nothing of it", "no such pair: FOO", "no such pair: FOO"),
+            ("as it is", "key canary/+one==!", "key «redacted»!"),
+            (
+                "one in the other",
+                "canary canary/+one==",
+                "«redacted» «redacted»",
+            ),
+            ("too short to hide", "abc", "abc"),
+            (
+                "escaped",
+                r#"{"key":"canary\/+one\u003d\u003D"}"#,
+                r#"{"key":"«redacted»"}"#,
+            ),
+            (
+                "JSON in a string",
+                r#"{"error":"{\"key\":\"canary\\/+one\u003d=\"}"}"#,
+                r#"{"error":"{"key":"«redacted»"}"}"#,
+            ),
+            ("cut in the middle", "key tail-of", "key «redacted»"),
+            ("not yet", "key tai", "key tai"),
+            ("a lone escape", "a\\", "a"),
+            ("no escape", r"a\ud800\u12", "a\u{fffd}u12"),
+            ("other controls", "a\\nb\\tc", "a\\nb\\tc"),
+        ] {
+            assert_eq!(secrets.shown(said.as_bytes(), 100), want, "{name}");
+        }
+        assert_eq!(secrets.shown(b"canary\xff", 11), "«redacted»\u{fffd}");
+        assert_eq!(secrets.shown(b"canary and more", 12), "«redacted» a…");
+        assert_eq!(format!("{secrets:?}"), REDACTED);
+    }
 
     #[test]
     fn f129_what_a_uri_hides_is_not_shown() {

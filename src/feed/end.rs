@@ -6,6 +6,7 @@ use tungstenite::error::{CapacityError, ProtocolError};
 use tungstenite::protocol::frame::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 
+use crate::config::redact::Secrets;
 use crate::error::{Error, Kind, shown};
 use crate::http::Failure;
 use crate::limits::{FEED_SILENCE, FEED_WAIT, FEED_WRITE_BYTES, RECORD_BYTES};
@@ -87,8 +88,8 @@ impl End {
         }
     }
 
-    /// As the error of a run that was reading the feed `shown`.
-    pub(super) fn error(self, shown: &str) -> Error {
+    /// As the error of a run that was reading the feed `shown`; what that said is shown without `secrets`.
+    pub(super) fn error(self, shown: &str, secrets: &Secrets) -> Error {
         let new = |kind, expected: String, found: String, advice: &str| {
             Error::new(kind, READING, expected, found, advice).at_uri(shown)
         };
@@ -103,7 +104,9 @@ impl End {
                 "one with a code that must not be sent".into(),
                 ADVICE_BROKEN,
             ),
-            Self::Closed(frame) => unavailable("messages".into(), told(frame), ADVICE_AGAIN),
+            Self::Closed(frame) => {
+                unavailable("messages".into(), told(frame, secrets), ADVICE_AGAIN)
+            }
             Self::Idle(idle) => unavailable(
                 format!("a message within {} s", idle.as_secs_f64()),
                 "none; pings do not count".into(),
@@ -144,13 +147,14 @@ impl End {
     }
 }
 
-/// Whether this is what tungstenite makes of 1005, 1006, 1014, 1015 and what is out of range.
+/// Whether this is what tungstenite makes of 1005, 1006, 1014, 1015 and what is out of range; a feed that says these very words
+/// with 1002 is taken for one too.
 fn is_no_code(frame: &CloseFrame) -> bool {
     frame.code == CloseCode::Protocol && frame.reason.as_str() == "Protocol violation"
 }
 
 /// A close frame in words.
-fn told(frame: Option<CloseFrame>) -> String {
+fn told(frame: Option<CloseFrame>, secrets: &Secrets) -> String {
     let Some(CloseFrame { code, reason }) = frame else {
         return "a close frame without a code".to_owned();
     };
@@ -159,7 +163,7 @@ fn told(frame: Option<CloseFrame>) -> String {
     let name = known.map_or(String::new(), |(_, name)| format!(" ({name})"));
     let reason = match reason.is_empty() {
         true => String::new(),
-        false => format!(": \"{}\"", shown(reason.as_bytes(), 125)),
+        false => format!(": \"{}\"", secrets.shown(reason.as_bytes(), 125)),
     };
     format!("a close frame with code {code}{name}{reason}")
 }

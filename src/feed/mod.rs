@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use self::session::Session;
 use crate::clock::Clock;
+use crate::config::redact::Secrets;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Client, Header};
 use crate::limits::{RECONNECT_FIRST, RECONNECT_LONGEST};
@@ -38,6 +39,8 @@ pub struct Settings {
     pub subscribe: Vec<String>,
     /// What the client sends unasked.
     pub heartbeat: Option<Heartbeat>,
+    /// What nothing may show of what a feed says.
+    pub secrets: Secrets,
     /// Longest time without a data message.
     pub idle: Duration,
     /// Most times that feeds are connected again, in the whole run and over all of them. 0: a feed that is lost ends
@@ -162,7 +165,7 @@ impl<'run> Feeds<'run> {
         let session = Session::new(*self, feed, connection, upgrade);
         session.run().map_err(|end| {
             let is_of_the_run = end.is_of_the_run();
-            let error = end.error(&address.shown);
+            let error = end.error(&address.shown, &self.settings.secrets);
             Lost {
                 connection: Some(connection),
                 may_pass: !is_of_the_run && error.kind() == Kind::Unavailable,

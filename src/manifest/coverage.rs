@@ -106,9 +106,9 @@ pub enum GapLine {
     Disconnect {
         /// Whose.
         feed: u32,
-        /// The connection that ended.
-        connection: u32,
-        /// When its last message was received.
+        /// The connection that ended; null where none was up since the run began.
+        connection: Option<u32>,
+        /// When its last message was received, or the run began.
         from: String,
         /// When the first message of the next one was; null where none came.
         to: Option<String>,
@@ -149,7 +149,7 @@ mod tests {
             (
                 CoverageLine::Gap(GapLine::Disconnect {
                     feed: 0,
-                    connection: 1,
+                    connection: Some(1),
                     from: time(),
                     to: None,
                 }),

@@ -25,7 +25,8 @@ pub struct Window {
     pub rows: u64,
     /// Records that came after it was closed.
     pub late: u64,
-    /// Whether it may lack records by what is known: a connection began or ended in it, or it was still open at the end.
+    /// Whether it may lack records by what is known: of a feed that had no connection for it, or one that began or ended in
+    /// it; or as it was still open at the end.
     pub is_partial: bool,
 }
 
@@ -150,6 +151,9 @@ impl Watermark {
 #[derive(Debug)]
 pub(super) struct Coverage {
     windows: BTreeMap<i64, Window>,
+    /// How many feeds there are; 0 where nobody knows.
+    of: usize,
+    /// Those that gave a message.
     feeds: BTreeMap<u32, Feed>,
     /// Connections that ended.
     ended: Vec<Connection>,
@@ -159,23 +163,39 @@ pub(super) struct Coverage {
 }
 
 /// What is known of a feed.
+///
+/// Invariant: it begins doubtful, so it is so while it has no record.
 #[derive(Debug)]
 struct Feed {
+    /// The last one.
     connection: Connection,
-    /// The connection and the event time of its last record.
-    event: Option<(u32, i64)>,
+    /// Whether that gave no record yet.
+    is_new: bool,
+    /// Its newest event time; before all others where it has no record.
+    newest_us: i64,
+    /// Whether records may lack from there on: until one comes that is as new.
+    is_doubtful: bool,
+}
+
+impl Feed {
+    /// From where on records may lack, without an end by now.
+    fn missing_us(&self) -> Option<i64> {
+        self.is_doubtful.then_some(self.newest_us)
+    }
 }
 
 /// What is kept of a window for good, in a map that may be half empty.
 const WINDOW_BYTES: usize = 2 * (size_of::<i64>() + size_of::<Window>());
 /// What is kept of a connection for good, in vectors that may be half empty.
 const CONNECTION_BYTES: usize =
-    2 * (size_of::<Connection>() + size_of::<Feed>() + size_of::<(i64, i64)>());
+    2 * (size_of::<Connection>() + size_of::<Feed>() + 2 * size_of::<(i64, i64)>());
 
 impl Coverage {
-    pub(super) fn new(budget: &Arc<Budget>) -> Self {
+    /// Of so many feeds, or of those that there are messages of.
+    pub(super) fn new(feeds: usize, budget: &Arc<Budget>) -> Self {
         Self {
             windows: BTreeMap::new(),
+            of: feeds,
             feeds: BTreeMap::new(),
             ended: Vec::new(),
             doubtful: Vec::new(),
@@ -213,12 +233,17 @@ impl Coverage {
             last_us: received_at_us,
         };
         let Some(known) = self.feeds.get_mut(&feed) else {
-            let connection = first;
-            let event = None;
-            self.feeds.insert(feed, Feed { connection, event });
+            let begun = Feed {
+                connection: first,
+                is_new: true,
+                newest_us: i64::MIN,
+                is_doubtful: true,
+            };
+            self.feeds.insert(feed, begun);
             return Ok(None);
         };
         let before = std::mem::replace(&mut known.connection, first);
+        (known.is_new, known.is_doubtful) = (true, true);
         self.ended.push(before);
         Ok(Some(Gap::Disconnect {
             feed,
@@ -228,20 +253,31 @@ impl Coverage {
         }))
     }
 
+    /// A feed lost its connection, which no message tells.
+    pub(super) fn lost(&mut self, feed: u32) {
+        if let Some(feed) = self.feeds.get_mut(&feed) {
+            feed.is_doubtful = true;
+        }
+    }
+
     /// A record that is late or used came, of this event time.
     #[inline]
     pub(super) fn event(&mut self, head: Head, event_us: i64) {
         let Some(feed) = self.feeds.get_mut(&head.feed) else {
             return;
         };
-        match feed.event.replace((head.connection, event_us)) {
-            Some((connection, _)) if connection == head.connection => {}
-            Some((_, before_us)) => {
-                let ends = (before_us.min(event_us), before_us.max(event_us));
-                self.doubtful.push(ends);
+        if feed.is_doubtful {
+            // What a connection begins with may be older than what was missed, as a snapshot is: that goes on until a
+            // record is as new as the newest before.
+            if event_us >= feed.newest_us {
+                self.doubtful.push((feed.newest_us, event_us));
+                feed.is_doubtful = false;
+            } else if feed.is_new {
+                self.doubtful.push((event_us, event_us));
             }
-            None => self.doubtful.push((event_us, event_us)),
+            feed.is_new = false;
         }
+        feed.newest_us = feed.newest_us.max(event_us);
     }
 
     /// A window opened, or a late record came for one that never did.
@@ -267,15 +303,28 @@ impl Coverage {
         window.is_partial |= is_open;
         let mut known = *window;
         let is_in = |&(from, to): &(i64, i64)| from < span.end_us && span.start_us <= to;
-        known.is_partial |= self.doubtful.iter().any(is_in);
+        let mut missing = self.feeds.values().filter_map(Feed::missing_us);
+        known.is_partial |= self.is_one_unheard()
+            || self.doubtful.iter().any(is_in)
+            || missing.any(|from_us| from_us < span.end_us);
         Some(known)
+    }
+
+    /// Whether a feed gave no message.
+    fn is_one_unheard(&self) -> bool {
+        self.feeds.len() < self.of
     }
 
     /// The windows and the connections in the end: every connection has ended.
     pub(super) fn finish(mut self) -> (Vec<Window>, Vec<Connection>) {
-        let last = self.feeds.values().filter_map(|feed| feed.event);
-        self.doubtful
-            .extend(last.map(|(_, event_us)| (event_us, event_us)));
+        for feed in self.feeds.values() {
+            let newest_us = feed.newest_us;
+            let to_us = feed.missing_us().map_or(newest_us, |_| i64::MAX);
+            self.doubtful.push((newest_us, to_us));
+        }
+        if self.is_one_unheard() {
+            self.doubtful.push((i64::MIN, i64::MAX));
+        }
         for &(from, to) in &self.doubtful {
             // Windows do not overlap: the first that may reach `from` is the one that starts last before it.
             let first = self.windows.range(..=from).next_back();

@@ -41,6 +41,8 @@ pub struct Terms<'p> {
     pub columns: &'p [Column],
     /// RECORDS.
     pub records: Option<&'p Path>,
+    /// How many feeds there are; 0 where nobody knows, as in a replay: then those that there are messages of.
+    pub feeds: usize,
     /// How many bad records there may be.
     pub rejects: u64,
     /// What all state may take.
@@ -177,10 +179,11 @@ impl<'p> Core<'p> {
         self.state.open.len()
     }
 
-    /// The first KiB of the last message that WHERE dropped: a feed that refuses a subscription says so there.
+    /// The first KiB of the last message that held no record, or one that WHERE dropped: a feed that refuses a subscription
+    /// says so there.
     #[must_use]
-    pub fn last_filtered(&self) -> Option<&[u8]> {
-        self.state.last_filtered.as_deref()
+    pub fn last_unused(&self) -> Option<&[u8]> {
+        self.state.last_unused.as_deref()
     }
 
     /// Takes the messages of `block`, which follow those before.
@@ -195,6 +198,12 @@ impl<'p> Core<'p> {
             state.records(decoded, &all, sink)
         })?;
         state.end(&all, sink)
+    }
+
+    /// A feed lost its connection after the messages that were taken, or could not get one: its records are missing from
+    /// here on, which no message tells and so no replay.
+    pub fn lost(&mut self, feed: u32) {
+        self.state.coverage.lost(feed);
     }
 
     /// Closes every window: no more messages come.

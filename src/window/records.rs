@@ -29,12 +29,14 @@ pub(super) struct State<'p> {
     required: Vec<usize>,
     watermark: Watermark,
     pub(super) open: OpenWindows<'p>,
-    coverage: Coverage,
+    pub(super) coverage: Coverage,
     pub(super) counts: Counts,
     gaps: u64,
     jumps: u64,
-    /// The start of the last message that WHERE dropped.
-    pub(super) last_filtered: Option<Vec<u8>>,
+    /// The start of the last message that held no record, or one that WHERE dropped.
+    pub(super) last_unused: Option<Vec<u8>>,
+    /// That of the block, by its place.
+    unused: Option<usize>,
     /// Messages of the block that are counted.
     arrived: usize,
     judged: Judged,
@@ -50,8 +52,8 @@ struct Sequenced {
     text: Vec<u8>,
 }
 
-/// Bytes of the last filtered message that are kept.
-const FILTERED_BYTES: usize = 1_024;
+/// Bytes of the last unused message that are kept.
+const UNUSED_BYTES: usize = 1_024;
 
 /// The rows of a batch, one by one.
 #[derive(Debug, Default)]
@@ -122,11 +124,12 @@ impl<'p> State<'p> {
             required: required.map(|(index, _)| index).collect(),
             watermark: Watermark::new(terms.windows.lateness_us),
             open: OpenWindows::new(terms.groups, &terms.budget),
-            coverage: Coverage::new(&terms.budget),
+            coverage: Coverage::new(terms.feeds, &terms.budget),
             counts: Counts::default(),
             gaps: 0,
             jumps: 0,
-            last_filtered: None,
+            last_unused: None,
+            unused: None,
             arrived: 0,
             judged: Judged::default(),
             terms,
@@ -140,6 +143,7 @@ impl<'p> State<'p> {
     /// A block begins.
     pub(super) fn begin(&mut self) {
         self.arrived = 0;
+        self.unused = None;
     }
 
     /// A block ends: its last messages may hold no record.
@@ -149,10 +153,14 @@ impl<'p> State<'p> {
         sink: &mut S,
     ) -> Result<(), Halt<S::Error>> {
         while let Some((head, _)) = all.get(self.arrived) {
+            self.unused = Some(self.arrived);
             self.arrived += 1;
             if let Some(gap) = self.coverage.message(*head).map_err(Halt::Ledger)? {
                 self.gap(&gap, sink)?;
             }
+        }
+        if let Some((_, raw)) = self.unused.and_then(|message| all.get(message)) {
+            self.last_unused = Some(raw.get(..UNUSED_BYTES).unwrap_or(raw).to_vec());
         }
         Ok(())
     }
@@ -170,7 +178,6 @@ impl<'p> State<'p> {
         let times = decoded.batch.columns.get(self.terms.windows.event_time);
         let required = self.lacking(decoded.batch);
         let mut bad = decoded.bad.iter().peekable();
-        let mut filtered = None;
         let rows = self.judged.places.len();
         for row in 0..=rows {
             while let Some(bad) = bad.next_if(|bad| bad.before == row) {
@@ -198,12 +205,9 @@ impl<'p> State<'p> {
                         }
                     }
                 }
-                Some(Place::Filtered) => filtered = Some(message),
+                Some(Place::Filtered) => self.unused = Some(message),
                 Some(Place::Duplicate | Place::Rejected | Place::Late | Place::Used) | None => {}
             }
-        }
-        if let Some((_, raw)) = filtered.and_then(|message| all.get(message)) {
-            self.last_filtered = Some(raw.get(..FILTERED_BYTES).unwrap_or(raw).to_vec());
         }
         self.settle(rows, records)?;
         match fault {
@@ -392,6 +396,9 @@ impl<'p> State<'p> {
             let Some((head, _)) = records.all.get(self.arrived) else {
                 break;
             };
+            if self.arrived < message {
+                self.unused = Some(self.arrived);
+            }
             self.arrived += 1;
             if let Some(gap) = self.coverage.message(*head).map_err(Halt::Ledger)? {
                 self.settle(row, records)?;

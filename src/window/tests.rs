@@ -21,6 +21,9 @@ struct Setup {
     rejects: u64,
     query: &'static str,
     records: Option<&'static str>,
+    feeds: usize,
+    /// A feed that has no connection in the end.
+    lost: Option<u32>,
 }
 
 const PLAIN: Setup = Setup {
@@ -29,6 +32,8 @@ const PLAIN: Setup = Setup {
     rejects: 0,
     query: QUERY,
     records: None,
+    feeds: 0,
+    lost: None,
 };
 
 /// A message, and what is known of it.
@@ -107,9 +112,14 @@ fn planned(query: &str) -> (Vec<Column>, Plan) {
 /// How it ended: the totals, or why it ended early, and the counts until then.
 type Ended = Result<Totals, (String, Counts)>;
 
-/// The messages in blocks of `sizes`, over and over.
-fn run(setup: Setup, messages: &[Message], sizes: &[usize]) -> (Heard, Ended) {
-    let (columns, plan) = planned(setup.query);
+/// The windows of a plan, with so many bytes for their state.
+fn core<'p>(
+    setup: Setup,
+    columns: &'p [Column],
+    plan: &'p Plan,
+    records: Option<&'p Path>,
+    budget: &Arc<Budget>,
+) -> Core<'p> {
     let place = |name: &str| {
         let mut names = columns.iter();
         names.position(|column| column.name == name).unwrap()
@@ -117,9 +127,7 @@ fn run(setup: Setup, messages: &[Message], sizes: &[usize]) -> (Heard, Ended) {
     let Shape::Groups(groups) = &plan.shape else {
         panic!("groups");
     };
-    let records = setup.records.map(|text| parse_path(text).unwrap());
-    let budget = Arc::new(Budget::new(u64::MAX));
-    let mut core = Core::new(Terms {
+    Core::new(Terms {
         groups,
         filter: plan.filter.as_ref(),
         windows: Windows {
@@ -133,13 +141,18 @@ fn run(setup: Setup, messages: &[Message], sizes: &[usize]) -> (Heard, Ended) {
                 per,
             }),
         },
-        columns: &columns,
-        records: records.as_ref(),
+        columns,
+        records,
+        feeds: setup.feeds,
         rejects: setup.rejects,
-        budget: Arc::clone(&budget),
-    });
-    let mut heard = Heard::default();
+        budget: Arc::clone(budget),
+    })
+}
+
+/// The messages in blocks of `sizes`, over and over.
+fn blocks(messages: &[Message], sizes: &[usize]) -> Vec<Block> {
     let (mut rest, mut sizes) = (messages, sizes.iter().cycle());
+    let mut blocks = Vec::new();
     while !rest.is_empty() {
         let size = *sizes.next().unwrap();
         let (now, later) = rest.split_at(size.min(rest.len()));
@@ -147,11 +160,25 @@ fn run(setup: Setup, messages: &[Message], sizes: &[usize]) -> (Heard, Ended) {
         let mut block = Block::default();
         now.iter()
             .for_each(|(head, message)| block.push(*head, message));
+        blocks.push(block);
+    }
+    blocks
+}
+
+/// What becomes of the messages in blocks of `sizes`.
+fn run(setup: Setup, messages: &[Message], sizes: &[usize]) -> (Heard, Ended) {
+    let (columns, plan) = planned(setup.query);
+    let records = setup.records.map(|text| parse_path(text).unwrap());
+    let budget = Arc::new(Budget::new(u64::MAX));
+    let mut core = core(setup, &columns, &plan, records.as_ref(), &budget);
+    let mut heard = Heard::default();
+    for block in blocks(messages, sizes) {
         if let Err(halt) = core.take(&block, &mut heard) {
             let counts = core.counts();
             return (heard, Err((shown(&halt), counts)));
         }
     }
+    setup.lost.into_iter().for_each(|feed| core.lost(feed));
     let counts = core.counts();
     let ended = core.finish(&mut heard);
     assert_eq!(budget.used_bytes(), 0, "all state is given back");
@@ -477,52 +504,57 @@ fn a_batch_that_computes_too_much_text_at_once_is_no_fault() {
     assert_eq!((counts.read, counts.used), (700, 700));
 }
 
-#[test]
-fn windows_at_the_ends_of_a_connection_and_in_a_gap_are_partial() {
-    let message = |n: u64, symbol: &str, time: i64, received_at_us, feed, connection| {
-        let time = time * 1_000_000;
-        let text = format!(r#"{{"s":"{symbol}","i":{n},"t":{time},"p":"1.00"}}"#);
+/// Messages with a trade each, by feed, connection and second of event time.
+fn trades(of: &[(u32, u32, i64)]) -> Vec<Message> {
+    let trade = |(n, &(feed, connection, second)): (u64, &(u32, u32, i64))| {
+        let time = second * 1_000_000;
+        let text = format!(r#"{{"s":"A","i":{n},"t":{time},"p":"1.00"}}"#);
         let head = Head {
             n,
-            received_at_us,
+            received_at_us: time + 5,
             feed,
             connection,
         };
         (head, text.into_bytes())
     };
-    let mut messages = Vec::new();
-    // Windows 0 to 4 over one connection; the second begins in window 7, and ends in window 9.
-    for (n, time) in (1..).zip([1, 10, 21, 32, 44, 78, 85, 91, 95]) {
-        let received_at_us = time * 1_000_000 + 5;
-        messages.push(message(
-            n,
-            "A",
-            time,
-            received_at_us,
-            0,
-            u32::from(time > 50),
-        ));
-    }
-    // Records of the gap come over the other feed, whose own windows are 5 and 6.
-    messages.push(message(10, "B", 55, 99_000_000, 1, 2));
-    messages.push(message(11, "B", 65, 99_000_000, 1, 2));
-    let setup = Setup {
-        lateness_us: 60_000_000,
-        ..PLAIN
-    };
-    let (heard, ended) = run_cut(setup, &messages);
-    let totals = ended.unwrap();
-    let of = |is_partial: bool| -> Vec<i64> {
+    (1..).zip(of).map(trade).collect()
+}
+
+/// Which windows are partial, and which are not.
+fn partial(setup: Setup, messages: &[Message]) -> [Vec<i64>; 2] {
+    let totals = run_cut(setup, messages).1.unwrap();
+    [true, false].map(|is_partial| {
         let windows = totals.windows.iter();
         let windows = windows.filter(|one| one.is_partial == is_partial);
         windows.map(|one| one.start_us / WIDTH).collect()
+    })
+}
+
+#[test]
+fn windows_at_the_ends_of_a_connection_and_in_a_gap_are_partial() {
+    let mut of = vec![(1, 0, 0)];
+    // Windows 0 to 4 over one connection; the second begins in window 7.
+    let times = [1, 10, 21, 32, 44, 78, 85, 91, 105, 119];
+    of.extend(times.map(|second| (0, 1 + u32::from(second > 50), second)));
+    // Over the other feed come records of the gap, and of later windows.
+    of.extend([55, 65, 114, 130].map(|second| (1, 0, second)));
+    let setup = Setup {
+        lateness_us: 100_000_000,
+        ..PLAIN
     };
-    // 0: begins; 3 on: open in the end, 4 to 7 around the gap besides.
-    assert_eq!(of(true), [0, 3, 4, 5, 6, 7, 8, 9]);
-    assert_eq!(of(false), [1, 2]);
+    // 0: begins; 4 to 7: around the gap; 11: feed 0 ends; all from 3 on are open in the end.
+    let mut of_feeds = trades(&of);
+    assert_eq!(partial(setup, &of_feeds)[1], [1, 2]);
+    of.push((1, 0, 300));
+    of_feeds = trades(&of);
+    let want = [vec![0, 4, 5, 6, 7, 11, 30], vec![1, 2, 3, 8, 9, 10, 13]];
+    assert_eq!(partial(setup, &of_feeds), want);
+
+    let (heard, ended) = run_cut(setup, &of_feeds);
+    let totals = ended.unwrap();
     let gap = Gap::Disconnect {
         feed: 0,
-        connection: 0,
+        connection: 1,
         from_us: 44_000_005,
         to_us: 78_000_005,
     };
@@ -531,7 +563,128 @@ fn windows_at_the_ends_of_a_connection_and_in_a_gap_are_partial() {
         (vec![&*format!("{gap:?}")], 1)
     );
     let messages: Vec<u64> = totals.connections.iter().map(|one| one.messages).collect();
-    assert_eq!(messages, [5, 4, 2]);
+    assert_eq!(messages, [6, 5, 5]);
+}
+
+#[test]
+fn windows_are_partial_while_a_feed_has_no_connection() {
+    let times = [1, 11, 21, 31, 41, 51, 200];
+    let mut of: Vec<_> = times.iter().map(|&second| (0, 0, second)).collect();
+    let all = vec![0, 1, 2, 3, 4, 5, 20];
+    let one = partial(PLAIN, &trades(&of));
+    assert_eq!(one, [vec![0, 20], vec![1, 2, 3, 4, 5]]);
+    // There is another, and nothing came of it.
+    let two = Setup { feeds: 2, ..PLAIN };
+    assert_eq!(partial(two, &trades(&of)), [all.clone(), vec![]]);
+    // It came up late, and has been there since.
+    of.insert(3, (1, 1, 23));
+    let late = [vec![0, 1, 2, 20], vec![3, 4, 5]];
+    assert_eq!(partial(two, &trades(&of)), late);
+    assert_eq!(partial(PLAIN, &trades(&of)), late, "a replay knows it too");
+    // It was lost for good.
+    let lost = Setup {
+        lost: Some(1),
+        ..two
+    };
+    assert_eq!(partial(lost, &trades(&of)), [all.clone(), vec![]]);
+    of.insert(2, (1, 1, 12));
+    let lost_later = [vec![0, 1, 2, 3, 4, 5, 20], vec![]];
+    assert_eq!(partial(lost, &trades(&of)), lost_later);
+    of.insert(6, (1, 1, 35));
+    // From window 3 on: what came until then came whole.
+    let mut late = trades(&of);
+    late.remove(1);
+    assert_eq!(partial(lost, &late), [vec![0, 1, 3, 4, 5, 20], vec![2]]);
+    // A connection that has nothing but an acknowledgement is none.
+    let mut quiet = trades(&times.map(|second| (0, 0, second)));
+    let head = Head {
+        n: 9,
+        received_at_us: 5,
+        feed: 1,
+        connection: 1,
+    };
+    quiet.push((head, br#"{"result":null}"#.to_vec()));
+    assert_eq!(partial(PLAIN, &quiet), [all, vec![]]);
+}
+
+#[test]
+fn a_connection_that_begins_with_older_records_ends_no_gap_with_them() {
+    // The second connection begins with a snapshot of what was before the gap. What was missed lies in windows 3 and 4.
+    let snapshot = [
+        (0, 0, 1),
+        (0, 0, 11),
+        (1, 9, 2),
+        (0, 0, 35),
+        (0, 1, 22),
+        (0, 1, 25),
+        (0, 1, 51),
+        (0, 1, 61),
+        (0, 1, 71),
+        (1, 9, 29),
+        (1, 9, 42),
+        (1, 9, 47),
+        (0, 1, 82),
+        (0, 1, 200),
+        (1, 9, 200),
+    ];
+    let setup = Setup {
+        lateness_us: 60_000_000,
+        ..PLAIN
+    };
+    let want = [vec![0, 2, 3, 4, 5, 20], vec![1, 6, 7, 8]];
+    assert_eq!(partial(setup, &trades(&snapshot)), want);
+    // The third does so too, before the second had anything new.
+    let mut twice = snapshot.to_vec();
+    twice.insert(6, (0, 2, 27));
+    twice[7..].iter_mut().for_each(|one| one.1 = one.1.max(2));
+    assert_eq!(partial(setup, &trades(&twice)), want);
+    // Nothing new came at all.
+    let want = [vec![0, 2, 3, 4, 20], vec![1]];
+    let of_one =
+        |&(feed, connection, second): &(u32, u32, i64)| feed == 1 || connection == 0 || second < 50;
+    let old: Vec<_> = snapshot.into_iter().filter(of_one).collect();
+    assert_eq!(partial(setup, &trades(&old)), want);
+}
+
+#[test]
+fn what_a_subscription_is_refused_with_is_kept() {
+    let plain = Setup {
+        records: None,
+        ..PLAIN
+    };
+    let several = Setup {
+        records: Some("data[*]"),
+        ..PLAIN
+    };
+    let trade = r#"{"s":"A","i":1,"t":5,"p":"1"}"#;
+    let refusal = r#"{"s":null,"error":"no such pair"}"#;
+    let of_several = format!(r#"{{"data":[{trade}]}}"#);
+    for (setup, messages, want) in [
+        (plain, vec![trade], None),
+        (plain, vec![trade, refusal, trade], Some(refusal)),
+        (several, vec![refusal, &*of_several], Some(refusal)),
+        (several, vec![&*of_several, refusal], Some(refusal)),
+        (several, vec![&*of_several], None),
+    ] {
+        let messages = (1..).zip(messages).map(|(n, text)| (head(n), text.into()));
+        let messages: Vec<Message> = messages.collect();
+        for sizes in [&[1][..], &[3]] {
+            let (columns, plan) = planned(QUERY);
+            let records = setup.records.map(|text| parse_path(text).unwrap());
+            let mut core = core(
+                setup,
+                &columns,
+                &plan,
+                records.as_ref(),
+                &Arc::new(Budget::new(u64::MAX)),
+            );
+            for block in blocks(&messages, sizes) {
+                core.take(&block, &mut Heard::default()).unwrap();
+            }
+            let kept = core.last_unused().map(String::from_utf8_lossy);
+            assert_eq!(kept.as_deref(), want, "{messages:?}");
+        }
+    }
 }
 
 #[test]
@@ -601,6 +754,7 @@ fn state_is_charged_and_ends_the_run_where_it_passes_its_share() {
         windows,
         columns: &columns,
         records: None,
+        feeds: 0,
         rejects: 0,
         budget: Arc::new(Budget::new(1 << 20)),
     });

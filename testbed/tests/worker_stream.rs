@@ -439,7 +439,39 @@ fn f129_f131_headers_and_subscriptions_that_are_secrets() {
         .end();
     assert_ne!(failing.code, 0);
     let mut all = vec![ended.out, ended.err, failing.out, failing.err];
+    // A feed repeats what it was sent, and says no more.
+    let echo = r#"{"error":"no canary-subscribed, canary-que\u0072y","sent":"{\"key\":\"canary-header\"}"}"#;
+    for (name, exchange, end) in [
+        ("echoed", Exchange::Binance, Step::Wait(5000)),
+        ("beside-records", Exchange::Kraken, Step::Wait(5000)),
+        (
+            "closing",
+            Exchange::Binance,
+            Step::Close(Some(1008), "no canary-subscribed".into()),
+        ),
+    ] {
+        let feed = Feed::of(vec![Session::new(vec![
+            Step::Await(Want::Text(subscribe[0].into()), 5000),
+            Step::Text(echo.into()),
+            Step::Settle,
+            end,
+        ])])
+        .unwrap();
+        let ended = Run::stream_of(&server, &[feed.uri("/ws?token=canary-query")])
+            .of(exchange)
+            .with("HEADERS", r#"{"X-MBX-APIKEY": "canary-header"}"#)
+            .with("SUBSCRIBE", &format!("[{}]", subscribe[0]))
+            .with("IDLE_TIMEOUT_SECONDS", "1")
+            .named(name)
+            .end();
+        ended.says(69, &["no «redacted»"]);
+        all.extend([ended.out, ended.err]);
+    }
     for key in server.store().keys("out", "o/") {
+        // A capture is what the feed said.
+        if key.contains("/capture/") {
+            continue;
+        }
         let body = server.store().object("out", &key).unwrap().body.to_vec();
         let text = match key.ends_with(".gz") {
             true => worker::stream::gunzip(&body),

@@ -211,6 +211,113 @@ fn f095_reconnects_used_up() {
     assert!(gaps.count() >= 2, "{}", ended.out);
 }
 
+/// A trade in each of these minutes after `start`.
+fn minutes(start: i64, first_id: u64, of: std::ops::Range<i64>) -> Vec<Step> {
+    let trades = (first_id..).zip(of);
+    let trades = trades.map(|(id, minute)| trade(id, start + minute * 60_000_000));
+    trades.collect()
+}
+
+#[test]
+fn f095_f097_windows_while_one_of_two_feeds_is_away_are_partial() {
+    let server = server!();
+    let refused = || Session::refused(Handshake::Status(503, vec![], ""));
+    let away = |sessions: usize| (0..sessions).map(|_| refused()).collect::<Vec<_>>();
+    let nobody: Vec<i64> = Vec::new();
+    let start = minute_us();
+    for (name, other, whole, gap) in [
+        (
+            "it never comes up",
+            away(20),
+            nobody.clone(),
+            (Value::Null, false),
+        ),
+        (
+            "it comes up late",
+            [
+                away(1),
+                vec![session(
+                    [
+                        minutes(start, 100, 3..5),
+                        vec![Step::Wait(2000)],
+                        minutes(start, 102, 8..9),
+                    ]
+                    .concat(),
+                )],
+            ]
+            .concat(),
+            vec![4, 5, 6, 7],
+            (Value::Null, true),
+        ),
+        (
+            "it is lost",
+            [
+                vec![Session::new(
+                    [
+                        minutes(start, 100, 0..3),
+                        vec![Step::Settle, Step::Close(Some(1001), "bye".into())],
+                    ]
+                    .concat(),
+                )],
+                away(20),
+            ]
+            .concat(),
+            vec![1],
+            (json!(1), false),
+        ),
+    ] {
+        worker::furnish(&server);
+        let steps = [
+            minutes(start, 1, 0..3),
+            vec![Step::Wait(3000)],
+            minutes(start, 4, 3..9),
+        ]
+        .concat();
+        let (one, two) = (
+            Feed::of(vec![session(steps)]).unwrap(),
+            Feed::of(other).unwrap(),
+        );
+        let run = Run::stream(&server, &[&one, &two])
+            .without("WINDROW_SEQUENCE")
+            .with("LATENESS_SECONDS", "600")
+            .with("ON_DISCONNECT", "reconnect:100");
+        let awaited: &[&Feed] = match name {
+            "it comes up late" => &[&one, &two],
+            _ => &[&one],
+        };
+        let ended = until(&run, awaited, "all", "TERM");
+        assert_eq!(ended.code, 75, "{name}: {}", ended.why());
+        let left = Left::read(&server, "run");
+        left.sound(&ended, &[&one, &two]);
+        left.is_right_under(Terms {
+            exchange: Exchange::Binance,
+            lateness_us: 600_000_000,
+            sequence: None,
+        });
+        let minute = |line: &&Value| {
+            let start_us = worker::stream::micros(line["start"].as_str().unwrap());
+            (start_us.unwrap() - start) / 60_000_000
+        };
+        let windows = left.covered("window");
+        let is_whole = |line: &&&Value| line["partial"] == false;
+        let found: Vec<i64> = windows.iter().filter(is_whole).map(minute).collect();
+        assert_eq!(found, whole, "{name}: {windows:?}");
+        let gaps = left.covered("gap");
+        assert_eq!(gaps.len(), 1, "{name}: {gaps:?}");
+        assert_eq!(
+            (&gaps[0]["feed"], gaps[0]["to"].is_string()),
+            (&json!(1), gap.1),
+            "{name}: {gaps:?}"
+        );
+        assert_eq!(
+            gaps[0]["connection"].is_null(),
+            gap.0.is_null(),
+            "{name}: {gaps:?}"
+        );
+        replays(&server, &run, &left);
+    }
+}
+
 #[test]
 fn f095_nobody_there_any_more() {
     let server = server!();

@@ -275,16 +275,47 @@ fn f048_f069_an_artifact_in_parts() {
     }
 }
 
+/// Exit code and standard output of `windrow verify`.
+fn verify(uri: &str) -> (i32, String) {
+    let mut command = Command::new(WINDROW);
+    let output = command.args(["verify", uri]).env_clear().output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    (output.status.code().unwrap(), text)
+}
+
+#[test]
+fn verify_reads_what_a_long_run_left_when_it_failed() {
+    let place = Place::new("verify-long");
+    let ended = Job::range(&place, "0..9", "SELECT i // 0 AS n FROM input").run();
+    let path = ended.directory.join("failure.json");
+    // The parts of 83 minutes, one each half second.
+    let mut failure = ended.failure().clone();
+    let part = |n: u32| {
+        serde_json::json!({"name": format!("capture/part-{n:06}.ndjson.gz"), "bytes": 0, "rows": 0,
+        "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"})
+    };
+    fs::create_dir(ended.directory.join("capture")).unwrap();
+    for n in 1..=10_000 {
+        let name = format!("capture/part-{n:06}.ndjson.gz");
+        fs::write(ended.directory.join(name), "").unwrap();
+    }
+    failure["parts"] = (1..=10_000).map(part).collect();
+    let text = serde_json::to_vec_pretty(&failure).unwrap();
+    assert!(text.len() > 1 << 20, "{}", text.len());
+    fs::write(&path, text).unwrap();
+    let (code, text) = verify(&place.uri("out/run/failure.json"));
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("10000"), "{text}");
+    fs::remove_file(ended.directory.join("capture/part-007777.ndjson.gz")).unwrap();
+    let (code, text) = verify(&place.uri("out/run/failure.json"));
+    assert_eq!(code, 65, "{text}");
+    assert!(text.contains("part-007777"), "{text}");
+}
+
 #[test]
 fn verify_tells_what_differs() {
     let place = Place::new("verify");
     let ended = Job::range(&place, "0..9", COUNT).run();
-    let verify = |uri: &str| {
-        let mut command = Command::new(WINDROW);
-        let output = command.args(["verify", uri]).env_clear().output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        (output.status.code().unwrap(), text)
-    };
     let (directory, manifest) = (place.uri("out/run"), place.uri("out/run/manifest.json"));
     assert_eq!((verify(&directory).0, verify(&manifest).0), (0, 0));
     assert_eq!(verify(&place.uri("out/other")).0, 66);

@@ -61,6 +61,7 @@ impl<'run> Replay<'run> {
             windows: self.windows,
             columns: &task.columns,
             records: task.records(),
+            feeds: 0,
             rejects: rejects(task.on_bad_record),
             budget: Arc::clone(&task.budget),
         })

@@ -7,13 +7,15 @@ use std::time::Duration;
 use super::parts::Parts;
 use crate::clock::Clock;
 use crate::command::windowed::{Written, lift, records};
+use crate::config::redact::Secrets;
 use crate::config::values::OnBadRecord;
-use crate::error::{Error, Kind, Result, shown};
+use crate::error::{Error, Kind, Result};
 use crate::feed::{Item, Messages, Queue};
 use crate::limits::{BLOCK_BYTES, STREAM_LOOK};
 use crate::log::{Event, Level, Log};
 use crate::manifest::{GapLine, Records, utc};
 use crate::message::{Block, Head};
+use crate::stop::Stop;
 use crate::value::column::Column;
 use crate::window::{Core, Halt, Totals};
 
@@ -24,6 +26,8 @@ pub(super) struct Tally {
     pub(super) records: Records,
     /// The latest gaps.
     pub(super) gaps: Vec<GapLine>,
+    /// Those that were before the first message of a feed.
+    before: Vec<GapLine>,
     /// By feed.
     pub(super) feeds: Vec<OfFeed>,
     /// Feed and number of each connection that has given no message.
@@ -36,40 +40,73 @@ pub(super) struct OfFeed {
     pub(super) messages: u64,
     /// Their bytes.
     pub(super) bytes: u64,
-    /// The connection of its last message, and when that was received.
-    last: Option<(u32, i64)>,
-    /// No message came since its connection ended.
+    /// The connection of its last message.
+    connection: Option<u32>,
+    /// When that was received; before the first, when the feeds were started.
+    last_us: i64,
+    /// No message came since its connection ended, or could not be made.
     is_lost: bool,
 }
 
 impl OfFeed {
-    fn message(&mut self, connection: u32, received_at_us: i64, bytes: usize) {
-        self.messages += 1;
-        self.bytes += bytes as u64;
-        self.last = Some((connection, received_at_us));
-        self.is_lost = false;
-    }
-
-    /// The gap that no message has ended, where there is one.
-    fn gap(&self, feed: u32) -> Option<GapLine> {
-        let (connection, last_us) = self.last.filter(|_| self.is_lost)?;
-        Some(GapLine::Disconnect {
+    /// The gap that it is in, or that a message received at `to_us` ends, where there is one.
+    fn gap(&self, feed: u32, to_us: Option<i64>) -> Option<GapLine> {
+        self.is_lost.then(|| GapLine::Disconnect {
             feed,
-            connection,
-            from: utc(last_us),
-            to: None,
+            connection: self.connection,
+            from: utc(self.last_us),
+            to: to_us.map(utc),
         })
     }
 }
 
 impl Tally {
-    /// The gaps that no message has ended.
-    pub(super) fn open_gaps(&self) -> impl Iterator<Item = GapLine> {
-        (0..).zip(&self.feeds).filter_map(|(feed, of)| of.gap(feed))
+    /// Of so many feeds that are started now.
+    pub(super) fn started(feeds: usize, now_us: i64) -> Self {
+        let feed = OfFeed {
+            last_us: now_us,
+            ..OfFeed::default()
+        };
+        Self {
+            phase: "streaming",
+            feeds: vec![feed; feeds],
+            ..Self::default()
+        }
     }
 
-    fn of(&mut self, feed: u32) -> Option<&mut OfFeed> {
-        self.feeds.get_mut(usize::try_from(feed).ok()?)
+    /// The gaps that no message tells of, so that windows do not know them: before the first of a feed, and in the end.
+    pub(super) fn untold_gaps(&self) -> Vec<GapLine> {
+        let feeds = (0..).zip(&self.feeds);
+        let open = feeds.filter_map(|(feed, of)| of.gap(feed, None));
+        self.before.iter().cloned().chain(open).collect()
+    }
+
+    /// A message came.
+    fn message(&mut self, head: Head, bytes: usize) {
+        let feed = usize::try_from(head.feed).unwrap_or(usize::MAX);
+        let Some(of) = self.feeds.get_mut(feed) else {
+            return;
+        };
+        if of.connection != Some(head.connection) {
+            let silent = &mut self.silent;
+            silent.retain(|&(_, silent)| silent != head.connection);
+            if of.connection.is_none() {
+                let gap = of.gap(head.feed, Some(head.received_at_us));
+                self.before.extend(gap);
+            }
+        }
+        of.messages += 1;
+        of.bytes += bytes as u64;
+        (of.connection, of.last_us) = (Some(head.connection), head.received_at_us);
+        of.is_lost = false;
+    }
+
+    /// A feed has no connection.
+    fn lost(&mut self, feed: u32) {
+        let feed = usize::try_from(feed).unwrap_or(usize::MAX);
+        if let Some(of) = self.feeds.get_mut(feed) {
+            of.is_lost = true;
+        }
     }
 }
 
@@ -78,6 +115,9 @@ pub(super) struct Live<'run> {
     pub(super) core: Core<'run>,
     pub(super) parts: Option<&'run mut Parts>,
     pub(super) clock: &'run Arc<dyn Clock>,
+    pub(super) stop: &'run Stop,
+    /// What nothing may show of what a feed says.
+    pub(super) secrets: &'run Secrets,
     pub(super) log: &'run Log,
     pub(super) query: &'run str,
     pub(super) columns: &'run [Column],
@@ -132,11 +172,6 @@ impl Live<'_> {
     }
 
     fn item(&mut self, item: Item, written: &mut Written<'_>, tally: &mut Tally) -> Result<()> {
-        if let Item::Disconnected { feed, .. } = item
-            && let Some(of_feed) = tally.of(feed)
-        {
-            of_feed.is_lost = true;
-        }
         match item {
             Item::Messages(messages) => self.number(&messages, written, tally),
             Item::Connected {
@@ -151,6 +186,9 @@ impl Live<'_> {
                 retry_in,
                 ..
             } => {
+                self.hand_on(written, tally)?;
+                self.core.lost(feed);
+                tally.lost(feed);
                 let seconds = retry_in.as_secs_f64();
                 let text =
                     format!("feed {feed} is lost, connecting again in {seconds:.1} s: {error}");
@@ -175,10 +213,6 @@ impl Live<'_> {
     ) -> Result<()> {
         let (feed, connection) = (messages.feed, messages.connection);
         let received_at_us = messages.received_at_us;
-        let before = tally.of(feed).and_then(|of| of.last);
-        if before.is_none_or(|(before, _)| before != connection) && !messages.is_empty() {
-            tally.silent.retain(|&(_, silent)| silent != connection);
-        }
         for message in messages.iter() {
             self.n += 1;
             let head = Head {
@@ -192,10 +226,8 @@ impl Live<'_> {
                 false => self.since.min(messages.received_at),
             };
             self.block.push(head, message);
-            if let Some(of_feed) = tally.of(feed) {
-                of_feed.message(connection, received_at_us, message.len());
-            }
-            if self.block.bytes() >= BLOCK_BYTES {
+            tally.message(head, message.len());
+            if self.block.held() >= BLOCK_BYTES {
                 self.hand_on(written, tally)?;
             }
         }
@@ -207,6 +239,7 @@ impl Live<'_> {
         if self.block.is_empty() {
             return Ok(());
         }
+        self.require_time()?;
         if let Some(parts) = &mut self.parts {
             parts.take(&self.block, self.since)?;
             parts.tick()?;
@@ -217,6 +250,21 @@ impl Live<'_> {
         taken.map_err(|halt| self.lift(halt))
     }
 
+    /// What came before the feeds ended is taken within the drain, or the run says that it was not.
+    fn require_time(&self) -> Result<()> {
+        let left = self.stop.before_result().remaining_with_drain();
+        if !left.is_zero() {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Interrupted,
+            "draining",
+            "time for the messages that wait, and for a result after them",
+            "that some still wait",
+            "give the run a longer drain (DRAIN_SECONDS), or a feed that it keeps up with",
+        ))
+    }
+
     fn lift(&self, halt: Halt<Error>) -> Error {
         lift(halt, self.query, self.columns, self.on_bad_record)
     }
@@ -225,15 +273,15 @@ impl Live<'_> {
     /// subscription is told in such a message.
     fn quoting(&self, error: Error) -> Error {
         let detail = error.detail();
-        let Some(last) = self.core.last_filtered() else {
+        let Some(last) = self.core.last_unused() else {
             return error;
         };
         if detail.kind != Kind::Unavailable {
             return error;
         }
-        let said = shown(last, last.len());
+        let said = self.secrets.shown(last, last.len());
         let found = format!(
-            "{}; the last message that WHERE dropped: {said}",
+            "{}; the last message without a record for WHERE: {said}",
             detail.found
         );
         let expected = detail.expected.as_str();

@@ -53,11 +53,8 @@ pub fn run(context: &Context, mut config: Config) -> Result<Outcome> {
     let compiled = compiled(context, &mut config, &stores, &query)?;
 
     let claim = claim(context, &config, Mode::Stream, &stores, ecs.as_ref())?;
-    let mut tally = Tally {
-        phase: "streaming",
-        feeds: vec![OfFeed::default(); named(&config)?.uris.len()],
-        ..Tally::default()
-    };
+    let feeds = named(&config)?.uris.len();
+    let mut tally = Tally::started(feeds, context.clock.wall_us());
     let mut parts = None;
     let work = Work {
         context,
@@ -132,7 +129,7 @@ impl Work<'_> {
                 warnings::tell(self.columns, &totals.met, &self.context.log);
             }
             let besides = Besides {
-                gaps: tally.open_gaps().collect(),
+                gaps: tally.untold_gaps(),
                 silent: tally.silent.clone(),
                 parts: parts.as_ref().map_or(&[][..], Parts::stored),
             };
@@ -141,7 +138,7 @@ impl Work<'_> {
         });
         tally.gaps = written.into_gaps();
         if closed.is_err() {
-            tally.gaps.extend(tally.open_gaps().collect::<Vec<_>>());
+            tally.gaps.extend(tally.untold_gaps());
         }
         let (ended_by, stream) = closed?;
 
@@ -175,10 +172,13 @@ impl Work<'_> {
         written: &mut Written<'_>,
         tally: &mut Tally,
     ) -> Result<Totals> {
+        let settings = settings(named);
         let mut live = Live {
             core: Core::new(self.terms(named)?),
             parts,
             clock: &self.context.clock,
+            stop: &self.context.stop,
+            secrets: &settings.secrets,
             log: &self.context.log,
             query: self.query,
             columns: self.columns,
@@ -187,17 +187,17 @@ impl Work<'_> {
             since: Duration::ZERO,
             n: 0,
         };
-        self.receive(named, |queue| live.run(queue, written, tally))?;
+        self.receive(&settings, |queue| live.run(queue, written, tally))?;
         tally.phase = "closing";
         live.finish(written)
     }
 
     /// Hands what the feeds give to `take`, and ends them with it.
-    fn receive(&self, named: &Named, take: impl FnOnce(&Queue) -> Result<()>) -> Result<()> {
-        let (settings, queue) = (settings(named), Queue::new(named.uris.len()));
+    fn receive(&self, settings: &Settings, take: impl FnOnce(&Queue) -> Result<()>) -> Result<()> {
+        let queue = Queue::new(settings.feeds.len());
         let stop = self.context.stop.part();
         let feeds = Feeds {
-            settings: &settings,
+            settings,
             client: self.client,
             clock: &self.context.clock,
             random: self.context.random.as_ref(),
@@ -223,6 +223,7 @@ impl Work<'_> {
             windows: *windows,
             columns: self.columns,
             records: named.records.as_ref(),
+            feeds: named.uris.len(),
             rejects: rejects(self.config.on_bad_record),
             budget: Arc::clone(&self.budget),
         })
@@ -288,6 +289,7 @@ fn settings(named: &Named) -> Settings {
             every: heartbeat.every,
             text: heartbeat.text.clone(),
         }),
+        secrets: named.secrets(),
         idle: named.idle,
         reconnects: match named.on_disconnect {
             OnDisconnect::Fail => 0,

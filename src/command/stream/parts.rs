@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::digest::sha256;
 use crate::error::{Error, Kind, Result};
 use crate::gzip::Compressor;
-use crate::limits::{CAPTURE_ANSWERS, CAPTURE_PART_BYTES, STREAM_LOOK};
+use crate::limits::{CAPTURE_ANSWERS, CAPTURE_PART_BYTES, CAPTURE_PARTS, STREAM_LOOK};
 use crate::log::{Event, Log};
 use crate::manifest::{self, Receipt};
 use crate::message::Block;
@@ -139,7 +139,10 @@ impl Parts {
                     open
                 }
                 none => {
-                    self.begun = self.begun.saturating_add(1);
+                    if self.begun >= CAPTURE_PARTS {
+                        return Err(too_many());
+                    }
+                    self.begun += 1;
                     none.insert(Open::new(self.begun, since))
                 }
             };
@@ -328,6 +331,16 @@ fn store(destination: &Destination, part: &Sealed) -> Result<Receipt> {
     })
 }
 
+fn too_many() -> Error {
+    Error::new(
+        Kind::Data,
+        "capturing",
+        format!("at most {CAPTURE_PARTS} parts of a capture"),
+        "one more",
+        "end runs earlier, or cut parts less often (PART_SECONDS)",
+    )
+}
+
 fn left_early() -> Error {
     Error::defect("capturing", "a storing thread that left early")
 }
@@ -432,6 +445,18 @@ mod tests {
         parts.finish().unwrap();
         let rows: Vec<u64> = parts.stored().iter().map(|part| part.rows).collect();
         assert_eq!(rows, [2, 2]);
+    }
+
+    #[test]
+    fn a_part_whose_name_would_not_sort_ends_the_run() {
+        let (_, _, mut parts) = capture(vec![]);
+        parts.begun = CAPTURE_PARTS - 1;
+        parts.take(&block(1, b"{}"), Duration::ZERO).unwrap();
+        parts.seal().unwrap();
+        let error = parts.take(&block(2, b"{}"), Duration::ZERO).unwrap_err();
+        assert_eq!(error.kind(), Kind::Data, "{error}");
+        parts.finish().unwrap();
+        assert_eq!(names(&parts), [("capture/part-999999.ndjson.gz", 1)]);
     }
 
     #[test]

@@ -120,6 +120,7 @@ fn settings(servers: &[SocketAddr]) -> Settings {
         headers: Vec::new(),
         subscribe: Vec::new(),
         heartbeat: None,
+        secrets: Secrets::default(),
         idle: Duration::from_secs(30),
         reconnects: 0,
     }

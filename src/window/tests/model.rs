@@ -279,14 +279,21 @@ impl Model {
         let is_partial = |start: i64| {
             let holds = |from: i64, to: i64| from < start + WIDTH && start <= to;
             let doubtful = |feed: u32| {
-                let events = self.events.iter().filter(|(of, ..)| *of == feed);
-                let events: Vec<_> = events.collect();
-                let ends = [events.first(), events.last()].into_iter().flatten();
-                ends.into_iter().any(|(_, _, time)| holds(*time, *time))
-                    || events.windows(2).any(|two| {
-                        let (before, after) = (two[0].2, two[1].2);
-                        two[0].1 != two[1].1 && holds(before.min(after), before.max(after))
-                    })
+                let connections = self.connections.iter();
+                let connections = connections.filter(|one| one.feed == feed);
+                let events: Vec<_> = self.events.iter().filter(|one| one.0 == feed).collect();
+                let newest = events.iter().map(|one| one.2).max();
+                connections.enumerate().any(|(place, one)| {
+                    let is_before = |event: &&&(u32, u32, i64)| event.1 < one.connection;
+                    let before = events.iter().take_while(is_before).map(|event| event.2);
+                    let before = before.max().unwrap_or(i64::MIN);
+                    let mut after = events.iter().skip_while(is_before);
+                    let first = after.clone().find(|event| event.1 == one.connection);
+                    let first = first.map(|event| event.2);
+                    let to = after.find(|event| event.2 >= before);
+                    holds(before, to.map_or(i64::MAX, |event| event.2))
+                        || first.is_some_and(|time| place > 0 && holds(time, time))
+                }) || newest.is_some_and(|time| holds(time, time))
             };
             self.still_open.contains(&start) || doubtful(0) || doubtful(1)
         };
@@ -486,7 +493,7 @@ fn any_stream_gives_what_the_model_gives_however_it_is_cut() {
         Ok(sweep) if sweep == "full" => 600,
         _ => 16,
     };
-    let mut used = 0;
+    let (mut used, mut whole) = (0, 0);
     for round in 0..rounds {
         let mut draw = Draw(round);
         let per = draw.of(&[None, Some(Per::Run), Some(Per::Connection)]);
@@ -528,6 +535,8 @@ fn any_stream_gives_what_the_model_gives_however_it_is_cut() {
                 assert_eq!(heard.0, log, "round {round}");
                 assert_eq!(totals, want, "round {round}");
                 used += totals.counts.used;
+                let windows = totals.windows.iter();
+                whole += windows.filter(|one| !one.is_partial).count() as u64;
             }
             (Some(fault), Err((why, counts))) => {
                 assert!(why.starts_with(&fault), "round {round}: {why}, not {fault}");
@@ -539,4 +548,5 @@ fn any_stream_gives_what_the_model_gives_however_it_is_cut() {
     }
     // Not all of it is late, bad or filtered.
     assert!(used > 50 * rounds, "{used}");
+    assert!(whole > rounds, "{whole}");
 }
