@@ -1,5 +1,7 @@
 """scripts/aws/deploy: everything in place, twice, and nothing of others lost."""
 import json
+import tempfile
+from pathlib import Path
 
 from account import ACCOUNT, IMAGE, REGION, ROOT, Case
 from documents import filled
@@ -57,9 +59,25 @@ class Deploy(Case):
         self.assertIn("NoSuchBucket", ended.err)
 
     def test_a_dry_run_calls_nobody(self):
-        ended = self.script("deploy", "--dry-run", AWS_ENDPOINT_URL="http://127.0.0.1:9", IMAGE=None)
-        self.assertEqual(ended.code, 0, ended)
-        for call in ("ecr create-repository", "ecr get-login-password", "logs create-log-group", "iam put-role-policy",
-                     "s3api put-bucket-lifecycle-configuration", "ecs register-task-definition"):
-            self.assertIn(f"aws {call}", ended.err)
-        self.assertIn("manifest push --all" if "skopeo" not in ended.err else "skopeo copy --all", ended.err)
+        for tools, push in ([], "skopeo copy --all"), (["buildah"], "buildah manifest push --all"), \
+                (["buildah", "skopeo"], "skopeo copy --all"):
+            with self.subTest(tools):
+                ended = self.script("deploy", "--dry-run", AWS_ENDPOINT_URL="http://127.0.0.1:9", IMAGE=None,
+                                    PATH=self.path_with(tools))
+                self.assertEqual(ended.code, 0, ended)
+                for call in ("ecr create-repository", "ecr get-login-password", "logs create-log-group", "iam put-role-policy",
+                             "s3api put-bucket-lifecycle-configuration", "ecs register-task-definition"):
+                    self.assertIn(f"aws {call}", ended.err)
+                self.assertIn(push, ended.err)
+
+    def path_with(self, tools):
+        """The programs of this machine, and of those that push images only `tools`."""
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        for place in self.environment["PATH"].split(":"):
+            for program in Path(place).glob("*"):
+                link = folder / program.name
+                if program.name not in ("buildah", "skopeo") and not link.is_symlink():
+                    link.symlink_to(program)
+        for tool in tools:
+            (folder / tool).symlink_to("/bin/true")
+        return str(folder)
