@@ -152,6 +152,11 @@ pub const FEED_QUEUE_BYTES: usize = 16 << 20;
 pub const FEED_WAIT: Duration = Duration::from_secs(10);
 /// Bytes of a feed that one call takes from its connection: many messages, few calls.
 pub const FEED_READ_BYTES: usize = 64 << 10;
+/// How long a feed lets messages gather after a call that took fewer than [`FEED_GATHER_BYTES`]. A busy feed wakes the run once
+/// a millisecond and not once a message, which costs more than the message; one message after a silence waits for nothing.
+pub const FEED_GATHER: Duration = Duration::from_millis(1);
+/// Less than what one read of TLS gives where more is there: then the feed goes on at once.
+pub const FEED_GATHER_BYTES: usize = 1 << 10;
 /// Bytes for a feed that may wait to be sent: all of SUBSCRIBE, a heartbeat, and thousands of answers to pings.
 pub const FEED_WRITE_BYTES: usize = 4 * VARIABLE_BYTES;
 /// How long a feed may take nothing of what is sent to it (SPEC 10: a byte either way).

@@ -52,22 +52,22 @@ impl Link {
         }
     }
 
-    /// Reads once, where all that was read is used up; waits a slice at most.
+    /// Reads once, where all that was read is used up; waits a slice at most. Gives how many bytes came.
     ///
     /// # Errors
     /// The connection's own. That nothing came is none.
-    pub(super) fn fill(&mut self) -> io::Result<()> {
+    pub(super) fn fill(&mut self) -> io::Result<usize> {
         if self.unread() > 0 || self.is_ended {
-            return Ok(());
+            return Ok(0);
         }
         (self.start, self.end) = (0, 0);
         match self.connection.read(&mut self.room) {
             Ok(read) => {
                 self.end = read;
                 self.is_ended = read == 0;
-                Ok(())
+                Ok(read)
             }
-            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(0),
             Err(cause) => Err(cause),
         }
     }

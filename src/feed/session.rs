@@ -13,7 +13,7 @@ use super::link::Link;
 use super::queue::Refused;
 use super::{Feeds, Messages};
 use crate::http::{Failure, Upgrade};
-use crate::limits::{FEED_SILENCE, FEED_WRITE_BYTES, RECORD_BYTES};
+use crate::limits::{FEED_GATHER, FEED_GATHER_BYTES, FEED_SILENCE, FEED_WRITE_BYTES, RECORD_BYTES};
 
 /// Bytes that tungstenite takes at once of what was read. It clears that much each time, so more costs more.
 const TAKEN_BYTES: usize = 8 << 10;
@@ -73,8 +73,11 @@ impl<'a> Session<'a> {
         while self.feeds.stop.cause().is_none() {
             let filled = self.socket.get_mut().fill();
             self.take()?;
-            filled.map_err(|cause| End::Lost(Failure::of(cause)))?;
+            let read = filled.map_err(|cause| End::Lost(Failure::of(cause)))?;
             self.look_at_the_time()?;
+            if (1..FEED_GATHER_BYTES).contains(&read) {
+                self.feeds.stop.wait(FEED_GATHER);
+            }
         }
         Ok(())
     }

@@ -608,6 +608,26 @@ fn f096_memory_is_flat() {
 }
 
 #[test]
+fn f096_messages_of_two_bytes_cost_no_more_memory_than_others() {
+    let server = server!();
+    // Many of them a write, so that they wait by the million where they wait.
+    let tiny = Frame::new(frame::TEXT, "{}");
+    let flood = Step::Frames(vec![tiny; 20_000], None);
+    let feed = Feed::of(vec![session(vec![flood; 40])]).unwrap();
+    let run = Run::stream(&server, &[&feed])
+        .with("PART_SECONDS", "60")
+        .within(120, 20);
+    let ended = until(&run, &[&feed], "all", "TERM");
+    assert_eq!(ended.code, 75, "{}", ended.why());
+    let left = Left::read(&server, "run");
+    assert_eq!(left.result["records"]["filtered"], 800_000);
+    // The queue may hold 16 MiB, a block 4 MiB, and a second queue is under way while one is worked on.
+    let peak = ended.summary()["peak_memory_bytes"].as_u64().unwrap();
+    worker::note(&format!("memory: 800000 messages of 2 bytes {peak} bytes"));
+    assert!(peak < 64 << 20, "{peak}");
+}
+
+#[test]
 fn a_feed_behind_tls_is_trusted_or_not() {
     let server = server!();
     for (name, kind, code) in [

@@ -43,8 +43,8 @@ pub(super) struct Parts {
     stored: Vec<Receipt>,
     bytes: u64,
     charge: Charge,
-    /// A line, before it is compressed.
-    line: Vec<u8>,
+    /// Lines of the open part, before they are compressed.
+    lines: Vec<u8>,
 }
 
 /// The part being filled.
@@ -75,6 +75,9 @@ struct Answer {
     /// When, by the monotonic clock.
     at: Duration,
 }
+
+/// Bytes of lines that are compressed at once: each time costs as much as a few lines.
+const LINES_BYTES: usize = 16 << 10;
 
 /// What is kept of a part for good, in a vector that may be half empty.
 const PART_BYTES: usize = 2 * size_of::<Receipt>() + 128;
@@ -121,7 +124,7 @@ impl Parts {
             stored: Vec::new(),
             bytes: 0,
             charge: Charge::new(budget),
-            line: Vec::new(),
+            lines: Vec::new(),
         })
     }
 
@@ -146,9 +149,12 @@ impl Parts {
                     none.insert(Open::new(self.begun, since))
                 }
             };
-            self.line.clear();
-            capture::line(head, message, &mut self.line);
-            open.write(&self.line)?;
+            capture::line(head, message, &mut self.lines);
+            open.messages = open.messages.saturating_add(1);
+            if self.lines.len() < LINES_BYTES {
+                continue;
+            }
+            open.write(&mut self.lines)?;
             if open.compressed.len() >= self.part_bytes {
                 self.seal()?;
             }
@@ -181,7 +187,7 @@ impl Parts {
             return Ok(());
         };
         let since = open.since;
-        let mut part = open.seal()?;
+        let mut part = open.seal(&mut self.lines)?;
         let name = part.name.clone();
         self.waiting.push_back(Waiting { name, since });
         loop {
@@ -300,15 +306,17 @@ impl Open {
         }
     }
 
-    fn write(&mut self, line: &[u8]) -> Result<()> {
-        let ready = self.compressor.write(line);
+    /// Compresses `lines`, and empties them.
+    fn write(&mut self, lines: &mut Vec<u8>) -> Result<()> {
+        let ready = self.compressor.write(lines);
         self.compressed
             .extend(ready.map_err(|cause| defect(&cause))?);
-        self.messages = self.messages.saturating_add(1);
+        lines.clear();
         Ok(())
     }
 
-    fn seal(mut self) -> Result<Sealed> {
+    fn seal(mut self, lines: &mut Vec<u8>) -> Result<Sealed> {
+        self.write(lines)?;
         let rest = self.compressor.finish();
         self.compressed
             .extend(rest.map_err(|cause| defect(&cause))?);
