@@ -1,5 +1,5 @@
 //! How `windrow stream` ends: deadline, signals, feeds that go, S3 that is slow, and what each leaves (SPEC 6, 7 and 10;
-//! FAULTS 81, 89, 93, 95, 96, 98, 100 to 103). What is captured is held against what the feed knows that it sent.
+//! FAULTS 81, 83, 89, 93, 95, 96, 98, 100 to 103). What is captured is held against what the feed knows that it sent.
 #![allow(
     clippy::disallowed_methods,
     reason = "these tests wait for the worker, and change things under it"
@@ -7,6 +7,8 @@
 
 mod worker;
 
+use std::fs;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -84,6 +86,65 @@ fn f098_the_deadline_is_the_normal_end() {
     assert_eq!(verify.end().code, 65, "a part is another");
     server.store().delete("out", &part);
     assert_eq!(verify.end().code, 65, "a part is gone");
+}
+
+/// A wall clock that is ten minutes slow in each second second of a process, and ten minutes fast in the others.
+const STEPPING: &str = r#"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <time.h>
+int clock_gettime(clockid_t id, struct timespec *now) {
+    int (*real)(clockid_t, struct timespec *) = dlsym(RTLD_NEXT, "clock_gettime");
+    static time_t start;
+    struct timespec since;
+    int result = real(id, now);
+    if (id == CLOCK_REALTIME && real(CLOCK_MONOTONIC, &since) == 0) {
+        if (!start) start = since.tv_sec;
+        now->tv_sec += (since.tv_sec - start) % 2 ? -600 : 600;
+    }
+    return result;
+}
+"#;
+
+#[test]
+fn f083_a_wall_clock_that_steps_to_and_fro() {
+    let server = server!();
+    let folder = std::env::temp_dir().join(format!("windrow-f083-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let (source, library) = (folder.join("clock.c"), folder.join("clock.so"));
+    fs::write(&source, STEPPING).unwrap();
+    let mut compiler = Command::new("cc");
+    compiler
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .arg(&source)
+        .arg("-ldl");
+    assert!(compiler.status().unwrap().success(), "cc");
+    let traffic = Traffic {
+        per_second: Some(100.0),
+        ..Traffic::binance(&["BNBUSDT"], 1_000_000)
+    };
+    let feed = Feed::of(vec![Session::new(vec![Step::Deal(traffic)])]).unwrap();
+    let run = Run::stream(&server, &[&feed])
+        .aws("LD_PRELOAD", library.to_str().unwrap())
+        .with("PART_SECONDS", "2")
+        .with("IDLE_TIMEOUT_SECONDS", "2")
+        .within(5, 5);
+    let ended = run.end();
+    assert_eq!(ended.code, 0, "{}", ended.why());
+    let took = ended.took.as_secs_f64();
+    assert!((4.5..9.0).contains(&took), "{took} s, of 5");
+    let left = Left::read(&server, "run");
+    left.sound(&ended, &[&feed]);
+    assert_eq!(left.result["ended_by"], "deadline");
+    let expected = left.is_right(Exchange::Binance);
+    assert!(expected.used > 250, "{}", expected.used);
+    let times = left.capture.windows(2);
+    let steps = times.map(|pair| pair[1].received_at_us - pair[0].received_at_us);
+    let large = steps.filter(|step| step.abs() > 1_000_000_000).count();
+    assert!(large >= 3, "the clock stepped {large} times");
+    replays(&server, &run.without("LD_PRELOAD"), &left);
+    fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]
