@@ -150,31 +150,9 @@ impl Sink for Written<'_> {
 
     fn gap(&mut self, gap: &Gap) -> Result<()> {
         let line = gap_line(gap);
-        let (text, is_sequence) = match &line {
-            GapLine::Disconnect { feed, from, to, .. } => {
-                let to = to.as_deref().unwrap_or_default();
-                (
-                    format!("feed {feed}: no connection from {from} to {to}"),
-                    false,
-                )
-            }
-            GapLine::Sequence {
-                key, first, last, ..
-            } => {
-                let key = key.as_deref().unwrap_or("NULL");
-                (
-                    format!("{key}: numbers {first} to {last} did not come"),
-                    true,
-                )
-            }
-        };
-        let event = Event {
-            level: Level::Warning,
-            ..Event::info("gap", text)
-        };
-        match is_sequence {
-            true => self.tell(&event),
-            false => self.log.event(&event),
+        match &line {
+            GapLine::Disconnect { .. } => self.log.event(&gap_event(&line)),
+            GapLine::Sequence { .. } => self.tell(&gap_event(&line)),
         }
         if self.gaps.len() >= limits::FAILURE_GAPS {
             self.gaps.remove(0);
@@ -302,7 +280,44 @@ fn window_line(window: &Window) -> CoverageLine {
     }
 }
 
-fn gap_line(gap: &Gap) -> GapLine {
+/// A gap that is over, in words.
+fn gap_event(line: &GapLine) -> Event {
+    let event = match line {
+        GapLine::Disconnect {
+            feed,
+            connection,
+            from,
+            to,
+        } => {
+            let until = to.as_deref().unwrap_or_default();
+            let text = format!("feed {feed}: no connection from {from} to {until}");
+            let event = Event::info("gap", text).with("feed", *feed);
+            let event = event.with("connection", *connection);
+            event.with("from", from.as_str()).with("to", to.as_deref())
+        }
+        GapLine::Sequence {
+            key,
+            connection,
+            first,
+            last,
+            from,
+            to,
+        } => {
+            let named = key.as_deref().unwrap_or("NULL");
+            let text = format!("{named}: numbers {first} to {last} did not come");
+            let event = Event::info("gap", text).with("key", key.as_deref());
+            let event = event.with("connection", *connection);
+            let event = event.with("first", *first).with("last", *last);
+            event
+                .with("from", from.as_deref())
+                .with("to", to.as_deref())
+        }
+    };
+    let level = Level::Warning;
+    Event { level, ..event }
+}
+
+pub(super) fn gap_line(gap: &Gap) -> GapLine {
     match gap {
         Gap::Disconnect {
             feed,
@@ -320,11 +335,15 @@ fn gap_line(gap: &Gap) -> GapLine {
             connection,
             from,
             to,
+            after_us,
+            before_us,
         } => GapLine::Sequence {
             key: key.clone(),
             connection: *connection,
             first: *from,
             last: *to,
+            from: after_us.map(utc),
+            to: before_us.map(utc),
         },
     }
 }

@@ -98,12 +98,6 @@ impl End {
         };
         match self {
             Self::Lost(failure) => failure.error(READING, shown),
-            Self::Closed(Some(frame)) if is_no_code(&frame) => new(
-                Kind::Protocol,
-                "a close frame with a code of RFC 6455, section 7.4".into(),
-                "one with a code that must not be sent".into(),
-                ADVICE_BROKEN,
-            ),
             Self::Closed(frame) => {
                 unavailable("messages".into(), told(frame, secrets), ADVICE_AGAIN)
             }
@@ -147,17 +141,22 @@ impl End {
     }
 }
 
-/// Whether this is what tungstenite makes of 1005, 1006, 1014, 1015 and what is out of range; a feed that says these very words
-/// with 1002 is taken for one too.
+/// Whether this is what tungstenite makes of a code that it does not let pass: those that must not be sent, but 1014 too, which
+/// IANA has given to gateways since. The connection was closed, whatever the number.
 fn is_no_code(frame: &CloseFrame) -> bool {
     frame.code == CloseCode::Protocol && frame.reason.as_str() == "Protocol violation"
 }
 
 /// A close frame in words.
 fn told(frame: Option<CloseFrame>, secrets: &Secrets) -> String {
-    let Some(CloseFrame { code, reason }) = frame else {
+    let Some(frame) = frame else {
         return "a close frame without a code".to_owned();
     };
+    if is_no_code(&frame) {
+        return "a close frame with code 1014 (bad gateway), or one that must not be sent"
+            .to_owned();
+    }
+    let CloseFrame { code, reason } = frame;
     let code = u16::from(code);
     let known = CODES.into_iter().find(|(known, _)| *known == code);
     let name = known.map_or(String::new(), |(_, name)| format!(" ({name})"));

@@ -123,6 +123,10 @@ pub enum GapLine {
         first: i64,
         /// The last.
         last: i64,
+        /// Event time of the record before them; null where it has none.
+        from: Option<String>,
+        /// The same of the record after them.
+        to: Option<String>,
     },
 }
 
@@ -161,8 +165,10 @@ mod tests {
                     connection: None,
                     first: 7,
                     last: 9,
+                    from: Some(time()),
+                    to: None,
                 }),
-                r#"{"kind":"gap","cause":"sequence","key":"BNBUSDT","connection":null,"first":7,"last":9}"#,
+                r#"{"kind":"gap","cause":"sequence","key":"BNBUSDT","connection":null,"first":7,"last":9,"from":"T","to":null}"#,
             ),
             (
                 CoverageLine::Connection {

@@ -26,7 +26,7 @@ pub struct Window {
     /// Records that came after it was closed.
     pub late: u64,
     /// Whether it may lack records by what is known: of a feed that had no connection for it, or one that began or ended in
-    /// it; or as it was still open at the end.
+    /// it; or numbers of a sequence; or as it was still open at the end.
     pub is_partial: bool,
 }
 
@@ -54,6 +54,10 @@ pub enum Gap {
         from: i64,
         /// The last.
         to: i64,
+        /// Event time of the record before them; `None` where it has none that can be believed.
+        after_us: Option<i64>,
+        /// The same of the record after them.
+        before_us: Option<i64>,
     },
 }
 
@@ -186,6 +190,8 @@ impl Feed {
 
 /// What is kept of a window for good, in a map that may be half empty.
 const WINDOW_BYTES: usize = 2 * (size_of::<i64>() + size_of::<Window>());
+/// What is kept of a gap for good, in a vector that may be half empty.
+const GAP_BYTES: usize = 2 * size_of::<(i64, i64)>();
 /// What is kept of a connection for good, in vectors that may be half empty.
 const CONNECTION_BYTES: usize =
     2 * (size_of::<Connection>() + size_of::<Feed>() + 2 * size_of::<(i64, i64)>());
@@ -251,6 +257,20 @@ impl Coverage {
             from_us: before.last_us,
             to_us: received_at_us,
         }))
+    }
+
+    /// Numbers of a sequence are missing: records between those around them.
+    pub(super) fn missing(
+        &mut self,
+        after_us: Option<i64>,
+        before_us: Option<i64>,
+    ) -> Result<(), Exceeded> {
+        let Some((one, other)) = after_us.or(before_us).zip(before_us.or(after_us)) else {
+            return Ok(());
+        };
+        self.charge.add(GAP_BYTES)?;
+        self.doubtful.push((one.min(other), one.max(other)));
+        Ok(())
     }
 
     /// A feed lost its connection, which no message tells.

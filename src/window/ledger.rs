@@ -54,13 +54,24 @@ pub(super) enum Seen {
 struct Track {
     first: i64,
     highest: i64,
-    /// What is missing between the two, rising: first and last number of each gap.
-    gaps: Vec<(i64, i64)>,
+    /// Event time of the record that had it.
+    highest_us: Option<i64>,
+    /// What is missing between the two, rising.
+    gaps: Vec<Missing>,
     /// Gaps up to here were forgotten.
     forgotten_to: Option<i64>,
     /// Duplicates in a row.
     repeats: u32,
     charge: Charge,
+}
+
+/// Numbers that are missing, and the event times of the records around them, as far as these have one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Missing {
+    from: i64,
+    to: i64,
+    after_us: Option<i64>,
+    before_us: Option<i64>,
 }
 
 impl Ledger {
@@ -74,12 +85,13 @@ impl Ledger {
         }
     }
 
-    /// Takes `number` of `key`, which came with the message `head`.
+    /// Takes `number` of `key`, which came with the message `head` in a record of this event time.
     pub(super) fn see(
         &mut self,
         head: Head,
         key: Option<&[u8]>,
         number: i64,
+        event_us: Option<i64>,
     ) -> Result<Seen, Exceeded> {
         let connection = match self.per {
             Per::Run => 0,
@@ -94,15 +106,15 @@ impl Ledger {
             None => tracks.null.as_mut(),
         };
         if let Some(track) = known {
-            let (seen, forgotten) = track.see(number)?;
+            let (seen, forgotten) = track.see(number, event_us)?;
             if let Some(gap) = forgotten {
-                self.tell(connection, key, gap);
+                self.gaps.push(told(self.per, connection, key, gap));
             }
             return Ok(seen);
         }
         let mut charge = Charge::new(&self.budget);
         charge.add(key.map_or(0, <[u8]>::len) + ENTRY_BYTES)?;
-        let track = Track::new(number, charge);
+        let track = Track::new(number, event_us, charge);
         match key {
             Some(key) => drop(tracks.keys.insert(key.into(), track)),
             None => tracks.null = Some(track),
@@ -115,13 +127,10 @@ impl Ledger {
         std::mem::take(&mut self.gaps)
     }
 
-    /// All that is missing in the end, by connection and key.
-    pub(super) fn into_gaps(mut self) -> Vec<Gap> {
-        let connections: Vec<u32> = self.tracks.keys().copied().collect();
-        connections
-            .into_iter()
-            .for_each(|connection| self.settle(connection));
-        self.gaps
+    /// All that is missing by now and was not told, by connection and key.
+    pub(super) fn open_gaps(&self) -> impl Iterator<Item = Gap> {
+        let all = self.tracks.iter();
+        all.flat_map(|(&connection, tracks)| tracks.gaps(self.per, connection))
     }
 
     /// Another connection of the feed settles what the one before saw.
@@ -134,29 +143,41 @@ impl Ledger {
 
     /// No more numbers of this connection come.
     fn settle(&mut self, connection: u32) {
-        let Some(Tracks { keys, null }) = self.tracks.remove(&connection) else {
-            return;
-        };
-        for gap in null.iter().flat_map(|track| &track.gaps) {
-            self.tell(connection, None, *gap);
-        }
-        for (key, track) in keys {
-            for gap in track.gaps {
-                self.tell(connection, Some(&key), gap);
-            }
+        if let Some(tracks) = self.tracks.remove(&connection) {
+            self.gaps.extend(tracks.gaps(self.per, connection));
         }
     }
+}
 
-    fn tell(&mut self, connection: u32, key: Option<&[u8]>, (from, to): (i64, i64)) {
-        self.gaps.push(Gap::Sequence {
-            key: key.map(|key| String::from_utf8_lossy(key).into_owned()),
-            connection: match self.per {
-                Per::Run => None,
-                Per::Connection => Some(connection),
-            },
-            from,
-            to,
-        });
+impl Tracks {
+    /// What is missing, the key NULL first.
+    fn gaps(&self, per: Per, connection: u32) -> impl Iterator<Item = Gap> {
+        let null = self.null.iter().map(|track| (None, track));
+        let keys = self.keys.iter().map(|(key, track)| (Some(&**key), track));
+        null.chain(keys).flat_map(move |(key, track)| {
+            let gaps = track.gaps.iter();
+            gaps.map(move |gap| told(per, connection, key, *gap))
+        })
+    }
+}
+
+fn told(per: Per, connection: u32, key: Option<&[u8]>, missing: Missing) -> Gap {
+    let Missing {
+        from,
+        to,
+        after_us,
+        before_us,
+    } = missing;
+    Gap::Sequence {
+        key: key.map(|key| String::from_utf8_lossy(key).into_owned()),
+        connection: match per {
+            Per::Run => None,
+            Per::Connection => Some(connection),
+        },
+        from,
+        to,
+        after_us,
+        before_us,
     }
 }
 
@@ -166,10 +187,11 @@ const ENTRY_BYTES: usize = 2 * (size_of::<Track>() + size_of::<Box<[u8]>>());
 const FIRST_GAPS: usize = 4;
 
 impl Track {
-    fn new(number: i64, charge: Charge) -> Self {
+    fn new(number: i64, event_us: Option<i64>, charge: Charge) -> Self {
         Self {
             first: number,
             highest: number,
+            highest_us: event_us,
             gaps: Vec::new(),
             forgotten_to: None,
             repeats: 0,
@@ -178,8 +200,12 @@ impl Track {
     }
 
     /// What `number` is, and the gap that was forgotten for it.
-    fn see(&mut self, number: i64) -> Result<(Seen, Option<(i64, i64)>), Exceeded> {
-        let seen = self.place(number)?;
+    fn see(
+        &mut self,
+        number: i64,
+        event_us: Option<i64>,
+    ) -> Result<(Seen, Option<Missing>), Exceeded> {
+        let seen = self.place(number, event_us)?;
         self.repeats = match seen {
             Seen::Duplicate => self.repeats + 1,
             Seen::Next | Seen::Jump | Seen::Fills | Seen::Unchecked | Seen::Restarted => 0,
@@ -190,15 +216,20 @@ impl Track {
         Ok((seen, self.forget()))
     }
 
-    fn place(&mut self, number: i64) -> Result<Seen, Exceeded> {
+    fn place(&mut self, number: i64, event_us: Option<i64>) -> Result<Seen, Exceeded> {
         if number > self.highest {
             // Nothing is above the highest of all, so that neither sum nor difference can overflow.
             let next = self.highest + 1;
             if number > next {
                 self.make_room()?;
-                self.gaps.push((next, number - 1));
+                self.gaps.push(Missing {
+                    from: next,
+                    to: number - 1,
+                    after_us: self.highest_us,
+                    before_us: event_us,
+                });
             }
-            self.highest = number;
+            (self.highest, self.highest_us) = (number, event_us);
             return Ok(match number == next {
                 true => Seen::Next,
                 false => Seen::Jump,
@@ -207,13 +238,21 @@ impl Track {
         if number < self.first || self.forgotten_to.is_some_and(|to| number <= to) {
             return Ok(Seen::Unchecked);
         }
-        let place = self.gaps.partition_point(|&(_, to)| to < number);
+        let place = self.gaps.partition_point(|gap| gap.to < number);
         match self.gaps.get(place).copied() {
-            Some((from, to)) if from <= number => {
+            Some(gap) if gap.from <= number => {
                 self.make_room()?;
                 // A gap is neither at the first nor at the last number of all.
-                let before = (from < number).then(|| (from, number - 1));
-                let after = (number < to).then(|| (number + 1, to));
+                let before = (gap.from < number).then(|| Missing {
+                    to: number - 1,
+                    before_us: event_us,
+                    ..gap
+                });
+                let after = (number < gap.to).then(|| Missing {
+                    from: number + 1,
+                    after_us: event_us,
+                    ..gap
+                });
                 self.gaps
                     .splice(place..=place, before.into_iter().chain(after));
                 Ok(Seen::Fills)
@@ -227,19 +266,19 @@ impl Track {
         let room = self.gaps.capacity();
         if self.gaps.len() == room {
             let more = room.max(FIRST_GAPS);
-            self.charge.add(more * size_of::<(i64, i64)>())?;
+            self.charge.add(more * size_of::<Missing>())?;
             self.gaps.reserve_exact(more);
         }
         Ok(())
     }
 
     /// The oldest gap, forgotten where there are too many.
-    fn forget(&mut self) -> Option<(i64, i64)> {
+    fn forget(&mut self) -> Option<Missing> {
         if self.gaps.len() <= LEDGER_GAPS {
             return None;
         }
         let oldest = self.gaps.remove(0);
-        self.forgotten_to = Some(oldest.1);
+        self.forgotten_to = Some(oldest.to);
         Some(oldest)
     }
 }
@@ -276,7 +315,7 @@ mod tests {
         let letters = numbers
             .into_iter()
             .map(
-                |number| match ledger.see(head(0, 0), Some(b"k"), number).unwrap() {
+                |number| match ledger.see(head(0, 0), Some(b"k"), number, None).unwrap() {
                     Seen::Next => 'n',
                     Seen::Jump => 'j',
                     Seen::Fills => 'f',
@@ -286,7 +325,9 @@ mod tests {
                 },
             )
             .collect();
-        (letters, ends_of(&ledger.into_gaps()))
+        let mut gaps = ledger.take_gaps();
+        gaps.extend(ledger.open_gaps());
+        (letters, ends_of(&gaps))
     }
 
     #[test]
@@ -345,7 +386,12 @@ mod tests {
         let budget = Arc::new(Budget::new(u64::MAX));
         let mut ledger = Ledger::new(Per::Connection, &budget);
         let mut see = |feed, connection, number| {
-            let seen = ledger.see(head(feed, connection), Some(b"k"), number);
+            let seen = ledger.see(
+                head(feed, connection),
+                Some(b"k"),
+                number,
+                Some(number * 10),
+            );
             seen.unwrap()
         };
         assert_eq!(see(0, 0, 5), Seen::Next);
@@ -366,17 +412,50 @@ mod tests {
             connection: Some(connection),
             from,
             to,
+            after_us: Some((from - 1) * 10),
+            before_us: Some((to + 1) * 10),
         };
         assert_eq!(ledger.take_gaps(), [gap(0, 6, 7)]);
-        ledger.see(head(0, 2), Some(b"k"), 3).unwrap();
-        ledger.see(head(1, 1), Some(b"k"), 10).unwrap();
-        assert_eq!(ledger.into_gaps(), [gap(1, 9, 9), gap(2, 2, 2)]);
+        ledger.see(head(0, 2), Some(b"k"), 3, Some(30)).unwrap();
+        ledger.see(head(1, 1), Some(b"k"), 10, Some(100)).unwrap();
+        let open: Vec<Gap> = ledger.open_gaps().collect();
+        assert_eq!(open, [gap(1, 9, 9), gap(2, 2, 2)]);
+    }
+
+    #[test]
+    fn a_gap_lies_between_the_records_around_it() {
+        let mut ledger = ledger();
+        let mut see = |number, event_us| ledger.see(head(0, 0), Some(b"k"), number, event_us);
+        see(1, Some(10)).unwrap();
+        see(9, Some(90)).unwrap();
+        // 4 comes late, 7 without a time; neither is the newest number.
+        see(4, Some(41)).unwrap();
+        see(7, None).unwrap();
+        see(12, Some(80)).unwrap();
+        let around = |gap: Gap| match gap {
+            Gap::Sequence {
+                from,
+                to,
+                after_us,
+                before_us,
+                ..
+            } => (from, to, after_us, before_us),
+            Gap::Disconnect { .. } => panic!("no gap in a sequence"),
+        };
+        let found: Vec<_> = ledger.open_gaps().map(around).collect();
+        let want = [
+            (2, 3, Some(10), Some(41)),
+            (5, 6, Some(41), None),
+            (8, 8, None, Some(90)),
+            (10, 11, Some(90), Some(80)),
+        ];
+        assert_eq!(found, want);
     }
 
     #[test]
     fn the_key_null_is_a_key_of_its_own() {
         let mut ledger = ledger();
-        let mut see = |key, number| ledger.see(head(0, 0), key, number).unwrap();
+        let mut see = |key, number| ledger.see(head(0, 0), key, number, None).unwrap();
         assert_eq!(see(None, 5), Seen::Next);
         assert_eq!(see(Some(b""), 5), Seen::Next);
         assert_eq!(see(None, 5), Seen::Duplicate);
@@ -386,8 +465,10 @@ mod tests {
             connection: None,
             from: 6,
             to: 6,
+            after_us: None,
+            before_us: None,
         };
-        assert_eq!(ledger.into_gaps(), [gap]);
+        assert_eq!(ledger.open_gaps().collect::<Vec<_>>(), [gap]);
     }
 
     #[test]
@@ -396,7 +477,7 @@ mod tests {
         let mut ledger = Ledger::new(Per::Run, &budget);
         let mut see = |key: u32, number| {
             let key = key.to_be_bytes();
-            ledger.see(head(0, 0), Some(&key), number).is_err()
+            ledger.see(head(0, 0), Some(&key), number, None).is_err()
         };
         let full = (0_u32..).find(|&key| see(key, 1));
         assert!(full.is_some_and(|keys| keys > 20), "{full:?}");

@@ -186,6 +186,11 @@ impl<'p> Core<'p> {
         self.state.last_unused.as_deref()
     }
 
+    /// What is missing in sequences by now, and may still come: the sink is told of it in the end.
+    pub fn open_gaps(&self) -> impl Iterator<Item = Gap> {
+        self.state.open_gaps()
+    }
+
     /// Takes the messages of `block`, which follow those before.
     ///
     /// # Errors

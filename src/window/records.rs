@@ -48,6 +48,7 @@ struct Sequenced {
     ledger: Ledger,
     number: usize,
     key: usize,
+    event_time: usize,
     key_type: Type,
     text: Vec<u8>,
 }
@@ -115,6 +116,7 @@ impl<'p> State<'p> {
                 ledger: Ledger::new(sequence.per, &terms.budget),
                 number: sequence.number,
                 key: sequence.key,
+                event_time: terms.windows.event_time,
                 key_type: key.form.ty(),
                 text: Vec::new(),
             })
@@ -228,8 +230,7 @@ impl<'p> State<'p> {
         while let Some(open) = self.open.pop(i64::MAX) {
             self.close(open, true, sink)?;
         }
-        let sequence = self.sequence.take();
-        for gap in sequence.map_or(Vec::new(), |sequence| sequence.ledger.into_gaps()) {
+        for gap in self.open_gaps().collect::<Vec<_>>() {
             self.gap(&gap, sink)?;
         }
         let (windows, connections) = self.coverage.finish();
@@ -241,6 +242,12 @@ impl<'p> State<'p> {
             jumps: self.jumps,
             met,
         })
+    }
+
+    /// What is missing in sequences by now, and may still come.
+    pub(super) fn open_gaps(&self) -> impl Iterator<Item = Gap> {
+        let sequence = self.sequence.iter();
+        sequence.flat_map(|sequence| sequence.ledger.open_gaps())
     }
 
     /// What each row is by SEQUENCE and WHERE, up to the first that ends the run.
@@ -291,8 +298,7 @@ impl<'p> State<'p> {
         if !required.is_empty() {
             self.no_null(required, row, records)?;
         }
-        let event_us = event_us
-            .filter(|event_us| event_us.saturating_sub(head.received_at_us) <= EVENT_AHEAD_US);
+        let event_us = event_us.filter(|&event_us| !is_ahead(event_us, head));
         let span = event_us.and_then(|event_us| {
             let current = self.open.current(event_us);
             current.or_else(|| Span::of(event_us, self.terms.windows.bucket))
@@ -328,12 +334,11 @@ impl<'p> State<'p> {
             Some(event_us) => timestamp::format(event_us, &mut shown),
             None => shown.extend_from_slice(b"NULL"),
         }
-        let is_ahead = |(event_us, head): (i64, Head)| {
-            event_us.saturating_sub(head.received_at_us) > EVENT_AHEAD_US
-        };
         let expected = match event_us.zip(records.head(row)) {
             None => "an event time",
-            Some(known) if is_ahead(known) => "an event time at most a day after its receipt",
+            Some((event_us, head)) if is_ahead(event_us, head) => {
+                "an event time at most a day after its receipt"
+            }
             Some(_) => "an event time whose window begins in the years 0001 to 9999",
         };
         let found = String::from_utf8_lossy(&shown).into_owned();
@@ -425,6 +430,15 @@ impl<'p> State<'p> {
 
     fn gap<S: Sink>(&mut self, gap: &Gap, sink: &mut S) -> Result<(), Halt<S::Error>> {
         self.gaps += 1;
+        if let Gap::Sequence {
+            after_us,
+            before_us,
+            ..
+        } = *gap
+        {
+            let charged = self.coverage.missing(after_us, before_us);
+            charged.map_err(Halt::Ledger)?;
+        }
         sink.gap(gap).map_err(Halt::Sink)
     }
 
@@ -506,6 +520,7 @@ impl Sequenced {
             batch.columns.get(self.number)?,
             batch.columns.get(self.key)?,
         );
+        let times = batch.columns.get(self.event_time);
         for row in 0..batch.rows {
             let (Some(number), Some(head)) = (int_at(numbers, row), records.head(row)) else {
                 continue;
@@ -513,7 +528,9 @@ impl Sequenced {
             self.text.clear();
             text::append(keys, row, self.key_type, &mut self.text);
             let key = keys.valid.is_valid(row).then_some(&*self.text);
-            let seen = self.ledger.see(head, key, number);
+            let event_us = times.and_then(|times| int_at(times, row));
+            let event_us = event_us.filter(|&event_us| !is_ahead(event_us, head));
+            let seen = self.ledger.see(head, key, number, event_us);
             let gaps = self.ledger.take_gaps().into_iter();
             judged.gaps.extend(gaps.map(|gap| (row, gap)));
             let fault = match seen {
@@ -632,6 +649,12 @@ fn bad(row: usize, records: Records<'_>, column: usize, expected: &str, found: S
         raw: kept(raw),
         total_bytes: raw.len() as u64,
     }
+}
+
+/// Whether an event time is one that nobody believes (SPEC 6).
+#[inline]
+fn is_ahead(event_us: i64, head: Head) -> bool {
+    event_us.saturating_sub(head.received_at_us) > EVENT_AHEAD_US
 }
 
 /// The integer at `row`; `None` for NULL.

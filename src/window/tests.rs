@@ -373,6 +373,8 @@ fn f093_f094_each_record_takes_the_first_place_that_applies() {
         connection: None,
         from: 6,
         to: 6,
+        after_us: Some(50_000_002),
+        before_us: Some(50_000_001),
     };
     assert_eq!(heard.of("gap "), [format!("{gap:?}")]);
     // One fewer may be bad: the third ends the run, whatever came after it in its block.
@@ -644,6 +646,38 @@ fn a_connection_that_begins_with_older_records_ends_no_gap_with_them() {
         |&(feed, connection, second): &(u32, u32, i64)| feed == 1 || connection == 0 || second < 50;
     let old: Vec<_> = snapshot.into_iter().filter(of_one).collect();
     assert_eq!(partial(setup, &trades(&old)), want);
+}
+
+#[test]
+fn windows_in_which_numbers_of_a_sequence_are_missing_are_partial() {
+    let trade = |n: u64, number: i64, second: i64| {
+        let time = second * 1_000_000;
+        let text = format!(r#"{{"s":"A","i":{number},"t":{time},"p":"1.00"}}"#);
+        let head = Head {
+            received_at_us: time,
+            ..head(n)
+        };
+        (head, text.into_bytes())
+    };
+    let sequenced = Setup {
+        per: Some(Per::Run),
+        lateness_us: 30_000_000,
+        ..PLAIN
+    };
+    // 4 and 5 are missing from window 1 to 3; 8 comes late, and so nothing in window 5; 11 is in window 7, or nowhere.
+    let numbers = [1, 2, 3, 6, 7, 9, 8, 10, 12, 13, 14, 15];
+    let seconds = [1, 11, 12, 31, 45, 55, 54, 65, 71, 72, 85, 150];
+    let messages = (1..).zip(numbers.into_iter().zip(seconds));
+    let messages: Vec<Message> = messages
+        .map(|(n, (number, second))| trade(n, number, second))
+        .collect();
+    let want = [vec![0, 1, 3, 6, 7, 15], vec![4, 5, 8]];
+    assert_eq!(partial(sequenced, &messages), want);
+    let unsequenced = Setup {
+        per: None,
+        ..sequenced
+    };
+    assert_eq!(partial(unsequenced, &messages)[0], [0, 15]);
 }
 
 #[test]

@@ -207,6 +207,8 @@ fn f089_ends_of_a_connection() {
             };
             let (ended, feed) = meets(&server, Session::new([said, end.clone()].concat()));
             let facts: Vec<String> = match name.parse::<u16>() {
+                // The client does not tell it from those that must not be sent.
+                Ok(1014) => vec!["1014 (bad gateway)".to_owned()],
                 Ok(code) => vec![code.to_string(), format!("reason {code}")],
                 Err(_) => vec![],
             };
@@ -225,9 +227,6 @@ fn f089_ends_of_a_connection() {
                 );
                 assert!(answered, "{name}: {:?}", feed.heard());
             }
-        }
-        if !is_full() && name == "1003" {
-            break;
         }
     }
 }

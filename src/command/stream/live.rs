@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use super::parts::Parts;
 use crate::clock::Clock;
-use crate::command::windowed::{Written, lift, records};
+use crate::command::windowed::{Written, gap_line, lift, records};
 use crate::config::redact::Secrets;
 use crate::config::values::OnBadRecord;
 use crate::error::{Error, Kind, Result};
 use crate::feed::{Item, Messages, Queue};
-use crate::limits::{BLOCK_BYTES, STREAM_LOOK};
+use crate::limits::{BLOCK_BYTES, FAILURE_GAPS, STREAM_LOOK};
 use crate::log::{Event, Level, Log};
 use crate::manifest::{GapLine, Records, utc};
 use crate::message::{Block, Head};
@@ -169,6 +169,12 @@ impl Live<'_> {
             parts.finish()?;
         }
         Ok(totals)
+    }
+
+    /// What is missing in sequences where the run ends now.
+    pub(super) fn missing(&self) -> impl Iterator<Item = GapLine> {
+        let gaps = self.core.open_gaps().take(FAILURE_GAPS);
+        gaps.map(|gap| gap_line(&gap))
     }
 
     fn item(&mut self, item: Item, written: &mut Written<'_>, tally: &mut Tally) -> Result<()> {

@@ -25,6 +25,7 @@ use crate::feed::{Address, Feeds, Heartbeat, Queue, Settings};
 use crate::gzip::Compression;
 use crate::http::tls::Trust;
 use crate::http::{Client, Header};
+use crate::limits::FAILURE_GAPS;
 use crate::manifest::{EndedBy, InputLine, Inputs, Manifest, Mode, ReadTo};
 use crate::message::Block;
 use crate::query::plan::Shape;
@@ -136,10 +137,14 @@ impl Work<'_> {
             let stream = written.finish(&totals, &besides)?;
             Ok((ended_by, stream))
         });
-        tally.gaps = written.into_gaps();
+        let mut gaps = written.into_gaps();
         if closed.is_err() {
-            tally.gaps.extend(tally.untold_gaps());
+            gaps.append(&mut tally.gaps);
+            gaps.extend(tally.untold_gaps());
+            // The latest.
+            gaps.drain(..gaps.len().saturating_sub(FAILURE_GAPS));
         }
+        tally.gaps = gaps;
         let (ended_by, stream) = closed?;
 
         tally.phase = "writing";
@@ -187,7 +192,11 @@ impl Work<'_> {
             since: Duration::ZERO,
             n: 0,
         };
-        self.receive(&settings, |queue| live.run(queue, written, tally))?;
+        let received = self.receive(&settings, |queue| live.run(queue, written, tally));
+        if let Err(error) = received {
+            tally.gaps = live.missing().collect();
+            return Err(error);
+        }
         tally.phase = "closing";
         live.finish(written)
     }
