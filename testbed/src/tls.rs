@@ -6,8 +6,8 @@ use std::net::TcpStream;
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
-    date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
 };
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -114,14 +114,19 @@ impl Authority {
         self.other.pem()
     }
 
+    /// Certificate and key of a server here that is to be trusted, for another program than this one.
+    pub fn identity(&self) -> io::Result<String> {
+        let (certificate, key) = issued(&HERE, Some(&self.trusted), false)?;
+        Ok(certificate.pem() + &key.serialize_pem())
+    }
+
     /// What a listener of that kind presents; none where it speaks no TLS.
     pub fn config(&self, kind: Kind) -> io::Result<Option<Arc<ServerConfig>>> {
-        let here = ["localhost", "*.localhost", "127.0.0.1"];
         let (names, issuer): (&[&str], _) = match kind {
-            Kind::Trusted | Kind::Expired => (&here, Some(&self.trusted)),
-            Kind::OtherAuthority => (&here, Some(&self.other)),
+            Kind::Trusted | Kind::Expired => (&HERE, Some(&self.trusted)),
+            Kind::OtherAuthority => (&HERE, Some(&self.other)),
             Kind::WrongHost => (&["elsewhere.example"], Some(&self.trusted)),
-            Kind::SelfSigned => (&here, None),
+            Kind::SelfSigned => (&HERE, None),
             Kind::Plain
             | Kind::PlainToTls
             | Kind::Tls11
@@ -129,22 +134,7 @@ impl Authority {
             | Kind::Closes
             | Kind::Resets => return Ok(None),
         };
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = CertificateParams::new(names).map_err(io::Error::other)?;
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "testbed server");
-        params.use_authority_key_identifier_extension = true;
-        if kind == Kind::Expired {
-            (params.not_before, params.not_after) =
-                (date_time_ymd(2020, 1, 1), date_time_ymd(2020, 12, 31));
-        }
-        let key = KeyPair::generate().map_err(io::Error::other)?;
-        let certificate = match issuer {
-            Some(issuer) => params.signed_by(&key, issuer),
-            None => params.self_signed(&key),
-        };
-        let certificate = certificate.map_err(io::Error::other)?;
+        let (certificate, key) = issued(names, issuer, kind == Kind::Expired)?;
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
@@ -155,6 +145,33 @@ impl Authority {
             .map_err(io::Error::other)?;
         Ok(Some(Arc::new(config)))
     }
+}
+
+/// Names of this machine.
+const HERE: [&str; 3] = ["localhost", "*.localhost", "127.0.0.1"];
+
+/// A server's certificate, by itself where nobody issues it.
+fn issued(
+    names: &[&str],
+    issuer: Option<&CertifiedIssuer<'static, KeyPair>>,
+    is_expired: bool,
+) -> io::Result<(Certificate, KeyPair)> {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names).map_err(io::Error::other)?;
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "testbed server");
+    params.use_authority_key_identifier_extension = true;
+    if is_expired {
+        (params.not_before, params.not_after) =
+            (date_time_ymd(2020, 1, 1), date_time_ymd(2020, 12, 31));
+    }
+    let key = KeyPair::generate().map_err(io::Error::other)?;
+    let certificate = match issuer {
+        Some(issuer) => params.signed_by(&key, issuer),
+        None => params.self_signed(&key),
+    };
+    Ok((certificate.map_err(io::Error::other)?, key))
 }
 
 fn authority(name: &str) -> io::Result<CertifiedIssuer<'static, KeyPair>> {

@@ -1,16 +1,18 @@
 """Python's websockets at the other end of a connection: a server that nobody here wrote, for the worker, and a client
 that nobody here wrote, for the feed of this package.
 
-    with_websockets.py serve CASE TRUTH    prints its port, serves connections one after the other as CASE says, writes
-                                           each message to TRUTH as a line of base64, ends with its standard input
-    with_websockets.py read URI...         connects to one after the other, prints a line of JSON for each: the messages
-                                           in base64, the close code heard, and the one said
+    with_websockets.py serve CASE TRUTH [PEM]    prints its port, serves connections one after the other as CASE says, by
+                                                 TLS with the certificate and key of PEM; writes each message to TRUTH as
+                                                 a line of base64, ends with its standard input
+    with_websockets.py read URI...               connects to one after the other, prints a line of JSON for each: the
+                                                 messages in base64, the close code heard, and the one said
 """
 
 import asyncio
 import base64
 import http
 import json
+import ssl
 import sys
 
 from websockets.asyncio.client import connect
@@ -115,7 +117,11 @@ CASES = {"plain": plain, "forms": forms, "subscribed": subscribed, "cuts": cuts,
 REFUSALS = {"forbidden": http.HTTPStatus.FORBIDDEN, "busy": http.HTTPStatus.SERVICE_UNAVAILABLE}
 
 
-async def serving(case, path):
+async def serving(case, path, identity=None):
+    tls = None
+    if identity:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(identity)
     with open(path, "w", encoding="ascii") as truth:
         place = -1
 
@@ -132,7 +138,7 @@ async def serving(case, path):
                 return socket.respond(REFUSALS[case], "not today\n")
             return None
 
-        async with serve(handle, "127.0.0.1", 0, process_request=refuse, max_size=None) as server:
+        async with serve(handle, "127.0.0.1", 0, process_request=refuse, max_size=None, ssl=tls) as server:
             print(server.sockets[0].getsockname()[1], flush=True)
             await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
@@ -157,8 +163,8 @@ async def reading_all(uris):
 
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case ["serve", case, path]:
-            asyncio.run(serving(case, path))
+        case ["serve", case, path, *identity]:
+            asyncio.run(serving(case, path, *identity))
         case ["read", *uris]:
             asyncio.run(reading_all(uris))
         case _:

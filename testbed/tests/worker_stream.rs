@@ -43,10 +43,24 @@ fn f094_f101_disorder_of_each_exchange_is_rolled_up_captured_and_replayed() {
         Exchange::Kraken,
     ] {
         worker::furnish(&server);
-        let feed = Feed::of(vec![session(vec![Step::Deal(disorderly(exchange, 1500))])]).unwrap();
+        // As it opens: Binance by the address, with a ping now and then, the others by a subscription within five seconds.
+        let subscription = exchange.subscription("BNBUSDT");
+        let opening = match &subscription {
+            None => vec![Step::PingEvery(100)],
+            Some(text) => vec![
+                Step::Await(Want::Text(text.clone()), 5000),
+                Step::Text(exchange.acknowledgement("BNBUSDT")),
+            ],
+        };
+        let traffic = Step::Deal(disorderly(exchange, 1500));
+        let feed = Feed::of(vec![session([opening, vec![traffic]].concat())]).unwrap();
         let run = Run::stream(&server, &[&feed])
             .of(exchange)
             .with("ON_BAD_RECORD", "reject:1000");
+        let run = match subscription {
+            None => run,
+            Some(text) => run.with("SUBSCRIBE", &format!("[{text}]")),
+        };
         let ended = until(&run, &[&feed], "all", "TERM");
         assert_eq!(ended.code, 75, "{exchange:?}: {}", ended.why());
         let left = Left::read(&server, "run");
@@ -70,6 +84,20 @@ fn f094_f101_disorder_of_each_exchange_is_rolled_up_captured_and_replayed() {
         assert_eq!(left.rejected.len() as u64, expected.rejected);
         replays(&server, &run, &left);
     }
+}
+
+#[test]
+fn f093_an_exchange_that_is_not_subscribed_to_sends_the_run_away() {
+    let server = server!();
+    let feed = Feed::of(vec![session(vec![
+        Step::Await(Want::Message, 700),
+        deal(10),
+    ])])
+    .unwrap();
+    let ended = Run::stream(&server, &[&feed])
+        .of(Exchange::CoinbaseMatches)
+        .end();
+    ended.says(69, &["code 1008 (policy violation)"]);
 }
 
 #[test]
@@ -220,7 +248,15 @@ fn f087_one_record_far_ahead_closes_nothing_silently() {
         .iter()
         .filter(|event| event["event"] == "warning")
         .collect();
-    assert!(!warnings.is_empty(), "{}", ended.out);
+    assert_eq!(warnings.len(), 1, "{}", ended.out);
+    assert_eq!(warnings[0]["n"], 2);
+    let jumps = left.covered("jump");
+    assert_eq!(jumps.len(), 1, "{:?}", left.coverage);
+    let to = worker::stream::micros(jumps[0]["to"].as_str().unwrap());
+    assert_eq!(
+        (&jumps[0]["n"], to),
+        (&Value::from(2), Some(minute + 20 * 3_600_000_000))
+    );
     replays(&server, &run, &left);
 }
 
@@ -572,8 +608,8 @@ fn f096_memory_is_flat() {
     let server = server!();
     let is_full = std::env::var("WINDROW_SWEEP").is_ok_and(|sweep| sweep == "full");
     let (few, many) = match is_full {
-        true => (100_000, 1_000_000),
-        false => (5_000, 50_000),
+        true => (100_000, 600_000),
+        false => (10_000, 60_000),
     };
     let peak = |messages: u64| {
         worker::furnish(&server);
@@ -583,6 +619,8 @@ fn f096_memory_is_flat() {
                     start_us: minute_us() - 80_000_000_000,
                     step_us: 80_000,
                 },
+                // What the queue holds is another matter, so the run keeps up.
+                per_second: Some(10_000.0),
                 ..Traffic::binance(&["BNBUSDT", "BTCUSDT"], messages)
             })])],
             forgets: true,
@@ -604,7 +642,7 @@ fn f096_memory_is_flat() {
     worker::note(&format!(
         "memory: {few} messages {small} bytes, {many} messages {large} bytes"
     ));
-    assert!(large < small + (24 << 20), "{small} {large}");
+    assert!(large < small + (4 << 20), "{small} {large}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use testbed::feed::handshake::Handshake;
-use testbed::feed::market::Traffic;
+use testbed::feed::market::{Pace, Traffic};
 use testbed::feed::shape::Exchange;
 use testbed::feed::{Feed, Session, Settings, Step, Want};
 use testbed::server::Server;
@@ -380,6 +380,144 @@ fn f095_f097_windows_while_one_of_two_feeds_is_away_are_partial() {
 }
 
 #[test]
+fn f094_what_a_sequence_lacks_is_told_however_a_run_ends() {
+    let server = server!();
+    let start = minute_us();
+    for (end, code) in [
+        (Step::Close(Some(1001), "bye".into()), 69),
+        (Step::Mark("all"), 75),
+    ] {
+        worker::furnish(&server);
+        let trades = [(1, 0), (5, 1), (6, 70), (20, 75), (21, 150)];
+        let trades = trades.map(|(id, second)| trade(id, start + second * 1_000_000));
+        // The first part is durable when the run ends.
+        let steps = [trades.to_vec(), vec![Step::Settle, Step::Wait(1500), end]].concat();
+        let feed = Feed::of(vec![Session::new(steps)]).unwrap();
+        let run = Run::stream(&server, &[&feed]).with("PART_SECONDS", "2");
+        let ended = match code {
+            69 => run.end(),
+            _ => until(&run, &[&feed], "all", "TERM"),
+        };
+        assert_eq!(ended.code, code, "{}", ended.why());
+        let left = Left::read(&server, "run");
+        left.sound(&ended, &[&feed]);
+        let at = |second: i64| testbed::feed::shape::iso(start + second * 1_000_000, 6);
+        let gap = |first: u64, last: u64, from: i64, to: i64| {
+            json!({"cause": "sequence", "key": "BNBUSDT", "connection": null, "first": first, "last": last,
+                "from": at(from), "to": at(to)})
+        };
+        let want = [gap(2, 4, 0, 1), gap(7, 19, 70, 75)];
+        let told = |name: &str| -> Vec<&Value> {
+            ended
+                .events
+                .iter()
+                .filter(|event| event["event"] == name)
+                .collect()
+        };
+        let windows = told("window");
+        assert_eq!(windows[0]["start"], at(0), "{}", ended.out);
+        let names = ["used", "groups", "rows", "partial"];
+        assert_eq!(
+            names.map(|name| &windows[0][name]),
+            [&json!(2), &json!(1), &json!(1), &json!(true)]
+        );
+        let parts = told("part");
+        assert_eq!(
+            (&parts[0]["name"], &parts[0]["messages"]),
+            (&json!(left.parts[0].0), &json!(5))
+        );
+        if code == 69 {
+            assert_eq!(left.result["gaps"], json!(want));
+            continue;
+        }
+        assert_eq!((windows.len(), parts.len()), (3, left.parts.len()));
+        for (gap, (event, line)) in want.iter().zip(told("gap").iter().zip(left.covered("gap"))) {
+            for (name, value) in gap.as_object().unwrap() {
+                assert_eq!(&line[name], value, "{line}");
+                assert!(name == "cause" || event[name] == *value, "{event}");
+            }
+        }
+        assert_eq!(told("gap").len(), 2, "{}", ended.out);
+        let partial = left.covered("window");
+        let partial: Vec<&Value> = partial.iter().map(|line| &line["partial"]).collect();
+        assert_eq!(partial, [true, true, true]);
+    }
+}
+
+#[test]
+fn a_terminal_shows_one_line_that_lives() {
+    let server = server!();
+    let traffic = Traffic {
+        per_second: Some(200.0),
+        ..Traffic::binance(&["BNBUSDT"], 1_000_000)
+    };
+    let feed = Feed::of(vec![Session::new(vec![Step::Deal(traffic)])]).unwrap();
+    let terminal =
+        "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+    let run = Run::stream(&server, &[&feed])
+        .with("PART_SECONDS", "1")
+        .within(4, 5)
+        .inside(&["python3", "-c", terminal]);
+    let ended = run.end();
+    assert_eq!(ended.code, 0, "{}", ended.out);
+    let lines: Vec<&str> = ended.out.split("\r\u{1b}[K").collect();
+    let live = |text: &&&str| text.contains(" messages, ") && text.contains(" windows open, ");
+    let live: Vec<&&str> = lines.iter().filter(live).collect();
+    // Five a second.
+    assert!((8..25).contains(&live.len()), "{}", ended.out);
+    let last = live.last().unwrap();
+    for word in [" a second, event time 20", " parts of ", " bytes durable"] {
+        assert!(last.contains(word), "{last}");
+    }
+    assert!(!ended.out.contains(r#""event""#), "{}", ended.out);
+    assert!(
+        ended.out.contains("part-000001.ndjson.gz: "),
+        "{}",
+        ended.out
+    );
+}
+
+#[test]
+fn f096_a_feed_that_is_faster_than_the_rollup_ends_the_run() {
+    let server = server!();
+    let sines = format!("{}price{}", "sin(".repeat(40), ")".repeat(40));
+    let slow = vec![sines.as_str(); 90].join(" + ");
+    let query = format!(
+        "SELECT time_bucket(INTERVAL '1 minute', time) AS minute, sum({slow}) AS s FROM input WHERE id IS NOT NULL GROUP BY minute"
+    );
+    let feed = Feed::start(Settings {
+        sessions: vec![Session::new(vec![Step::Deal(Traffic {
+            pace: Pace::Made {
+                start_us: minute_us(),
+                step_us: 1,
+            },
+            ..Traffic::binance(&["BNBUSDT"], 100_000_000)
+        })])],
+        forgets: true,
+        ..Settings::default()
+    })
+    .unwrap();
+    let ended = Run::stream(&server, &[&feed])
+        .with("QUERY", &query)
+        .with(
+            "COLUMNS",
+            "id BIGINT FROM t, price DOUBLE FROM p, time TIMESTAMP_MS FROM T",
+        )
+        .with("CAPTURE", "off")
+        .without("WINDROW_PART_SECONDS")
+        .without("WINDROW_SEQUENCE")
+        .within(100, 20)
+        .end();
+    ended.says(69, &["keeps up with the feed", "none was taken for 10s"]);
+    assert_eq!(Left::read(&server, "run").name, "failure.json");
+    let peak = ended.summary()["peak_memory_bytes"].as_u64().unwrap();
+    worker::note(&format!(
+        "memory: a feed that is faster than the rollup {peak} bytes"
+    ));
+    assert!(peak < 128 << 20, "{peak}");
+}
+
+#[test]
 fn f095_nobody_there_any_more() {
     let server = server!();
     let feed = Feed::of(vec![Session::new(vec![
@@ -525,10 +663,13 @@ fn f100_a_drain_that_s3_stalls_ends_in_time() {
         "{:?}",
         began.elapsed()
     );
-    assert!([69, 75].contains(&ended.code), "{}", ended.why());
+    assert_eq!(ended.code, 75, "{}", ended.why());
     assert!(server.shared().script.fired("stalls") > 0);
     let left = Left::read(&server, "run");
-    assert!(!["manifest.json", "interrupted.json"].contains(&left.name.as_str()));
+    assert_eq!(
+        (left.name.as_str(), &left.result["parts"]),
+        ("failure.json", &json!([]))
+    );
 }
 
 #[test]

@@ -128,6 +128,30 @@ pub(super) struct Live<'run> {
     pub(super) since: Duration,
     /// Number of the last message.
     pub(super) n: u64,
+    /// What was told of it last.
+    pub(super) pace: Pace,
+}
+
+/// How fast messages come, by what came in the last second or more.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pace {
+    since: Duration,
+    n: u64,
+    per_second: f64,
+}
+
+impl Pace {
+    fn at(&mut self, now: Duration, n: u64) -> f64 {
+        let seconds = now.saturating_sub(self.since).as_secs_f64();
+        if seconds >= 1.0 {
+            *self = Self {
+                since: now,
+                n,
+                per_second: n.saturating_sub(self.n) as f64 / seconds,
+            };
+        }
+        self.per_second
+    }
 }
 
 impl Live<'_> {
@@ -304,11 +328,11 @@ impl Live<'_> {
         }
     }
 
-    fn progress(&self) {
+    fn progress(&mut self) {
         self.log.progress(|| {
             let newest = self.core.newest_us();
             let newest = newest.map_or_else(|| "none".to_owned(), utc);
-            let rate = self.n as f64 / self.clock.elapsed().as_secs_f64().max(1.0);
+            let rate = self.pace.at(self.clock.elapsed(), self.n);
             let stored = self.parts.as_ref().map(|parts| parts.totals());
             let captured = stored.map_or_else(String::new, |totals| {
                 format!(", {} parts of {} bytes durable", totals.count, totals.bytes)

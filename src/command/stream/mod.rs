@@ -34,7 +34,7 @@ use crate::supervise::{Context, Outcome};
 use crate::task::Task as EcsTask;
 use crate::value::column::Column;
 use crate::window::{Core, Terms, Totals};
-use live::{Live, OfFeed, Tally};
+use live::{Live, OfFeed, Pace, Tally};
 use parts::Parts;
 
 /// Runs a stream to its committed result.
@@ -191,6 +191,7 @@ impl Work<'_> {
             block: Block::default(),
             since: Duration::ZERO,
             n: 0,
+            pace: Pace::default(),
         };
         let received = self.receive(&settings, |queue| live.run(queue, written, tally));
         if let Err(error) = received {

@@ -69,6 +69,22 @@ impl Exchange {
         }
     }
 
+    /// What a client sends for the trades of a symbol, where the address does not say it, by the exchange's own documents.
+    pub fn subscription(self, symbol: &str) -> Option<String> {
+        match self {
+            Exchange::Binance | Exchange::BinanceCombined => None,
+            Exchange::CoinbaseMatches => Some(format!(
+                r#"{{"type":"subscribe","product_ids":["{symbol}"],"channels":["matches"]}}"#
+            )),
+            Exchange::CoinbaseTrades => Some(format!(
+                r#"{{"type":"subscribe","product_ids":["{symbol}"],"channel":"market_trades"}}"#
+            )),
+            Exchange::Kraken => Some(format!(
+                r#"{{"method":"subscribe","params":{{"channel":"trade","symbol":["{symbol}"],"snapshot":false}}}}"#
+            )),
+        }
+    }
+
     /// What the exchange says to a subscription.
     pub fn acknowledgement(self, symbol: &str) -> String {
         match self {

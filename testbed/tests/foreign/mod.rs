@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses the part that it needs")]
 
 use std::io::{BufRead as _, BufReader, Write as _, stderr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -40,12 +40,13 @@ pub(crate) struct Foreign {
 }
 
 impl Foreign {
-    /// Starts it with one of its cases.
-    pub(crate) fn start(python: &PathBuf, case: &str) -> Foreign {
+    /// Starts it with one of its cases, by TLS where it gets certificate and key.
+    pub(crate) fn start(python: &PathBuf, case: &str, identity: Option<&Path>) -> Foreign {
         let truth = std::env::temp_dir().join(format!("websockets-{case}-{}", std::process::id()));
         let mut child = Command::new(python)
             .args([PROGRAM, "serve", case])
             .arg(&truth)
+            .args(identity)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -64,7 +65,8 @@ impl Foreign {
             uri: String::new(),
         };
         let port = foreign.line().expect("the server's port");
-        foreign.uri = format!("ws://127.0.0.1:{port}/ws");
+        let scheme = if identity.is_some() { "wss" } else { "ws" };
+        foreign.uri = format!("{scheme}://127.0.0.1:{port}/ws");
         foreign
     }
 
