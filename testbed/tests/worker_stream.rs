@@ -261,6 +261,29 @@ fn f087_one_record_far_ahead_closes_nothing_silently() {
 }
 
 #[test]
+fn f082_seconds_where_milliseconds_are_declared() {
+    let server = server!();
+    let second = minute_us() / 1_000_000;
+    // A trade's time is in milliseconds; this feed gives seconds, which lie in January 1970.
+    let feed = Feed::of(vec![session(vec![Step::Text(trade_text(
+        1,
+        &second.to_string(),
+    ))])])
+    .unwrap();
+    let run = Run::stream(&server, &[&feed]);
+    let ended = until(&run, &[&feed], "all", "TERM");
+    let left = Left::read(&server, "run");
+    left.sound(&ended, &[&feed]);
+    assert_eq!(left.is_right(Exchange::Binance).used, 1);
+    let warned = ended
+        .events
+        .iter()
+        .filter(|event| event["event"] == "warning");
+    let columns: Vec<&Value> = warned.map(|event| &event["column"]).collect();
+    assert_eq!(columns, ["time"], "{}", ended.out);
+}
+
+#[test]
 fn f130_event_times_that_cannot_be() {
     let server = server!();
     let day = 86_400_000_000;

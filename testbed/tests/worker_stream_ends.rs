@@ -58,6 +58,77 @@ fn f102_each_signal_ends_a_stream_with_what_it_has() {
 }
 
 #[test]
+fn f102_a_second_signal_ends_a_stream_at_once() {
+    let server = server!();
+    script(
+        &server,
+        json!([{"name": "stalls", "when": {"operation": "PutObject", "key": "*/capture/*"}, "do": {"delay_ms": 60_000}}]),
+    );
+    let feed = Feed::of(vec![session(vec![deal(50)])]).unwrap();
+    let running = Run::stream(&server, &[&feed]).within(60, 30).start();
+    assert!(feed.wait_for("all", 1, Duration::from_secs(20)));
+    running.signal("TERM");
+    let began = Instant::now();
+    while server.shared().script.fired("stalls") == 0 && began.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    running.signal("INT");
+    let ended = running.end();
+    assert_eq!(ended.code, 75, "{}", ended.why());
+    assert!(
+        ended.why().contains("a second signal, sigint"),
+        "{}",
+        ended.why()
+    );
+    assert!(
+        began.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        began.elapsed()
+    );
+    let names = server.store().keys("out", "o/run/");
+    assert_eq!(names, ["o/run/started.json"]);
+}
+
+#[test]
+fn a_stream_into_files() {
+    let server = server!();
+    let folder = std::env::temp_dir().join(format!("windrow-stream-files-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let feed = Feed::of(vec![session(vec![deal(300)])]).unwrap();
+    let run = Run::stream(&server, &[&feed])
+        .with("OUTPUT", &format!("file://{}", folder.display()))
+        .with("OUTPUT_FORMAT", "ndjson.gz");
+    let ended = until(&run, &[&feed], "all", "TERM");
+    assert_eq!(ended.code, 75, "{}", ended.why());
+    let content =
+        |name: &str| worker::stream::gunzip(&fs::read(folder.join("run").join(name)).unwrap());
+    let rows = String::from_utf8(content("rollup.ndjson.gz")).unwrap();
+    let rows: Vec<Value> = rows
+        .lines()
+        .map(|row| serde_json::from_str(row).unwrap())
+        .collect();
+    let trades: u64 = rows.iter().map(|row| row["trades"].as_u64().unwrap()).sum();
+    assert_eq!((trades, &rows[0]["symbol"]), (300, &json!("BNBUSDT")));
+    let captured = content("capture/part-000001.ndjson.gz");
+    assert_eq!(captured.split_inclusive(|byte| *byte == b'\n').count(), 300);
+    let verify = run
+        .verify(&format!("file://{}/run/interrupted.json", folder.display()))
+        .end();
+    assert_eq!(verify.code, 0, "{}", verify.out);
+    let replay = run
+        .replay("run")
+        .with(
+            "INPUT",
+            &format!("file://{}/run/capture/", folder.display()),
+        )
+        .end();
+    assert_eq!(replay.code, 0, "{}", replay.why());
+    let bytes = |run: &str| fs::read(folder.join(run).join("rollup.ndjson.gz")).unwrap();
+    assert_eq!(bytes("run"), bytes("replay"));
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 fn f098_the_deadline_is_the_normal_end() {
     let server = server!();
     let feed = Feed::of(vec![session(vec![deal(300)])]).unwrap();
