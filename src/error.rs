@@ -169,6 +169,20 @@ impl Error {
         .at_uri(uri)
     }
 
+    /// The same error, with another `found`.
+    #[must_use]
+    pub fn with_found(mut self, found: impl Into<String>) -> Self {
+        self.0.found = found.into();
+        self
+    }
+
+    /// The same error, with other advice.
+    #[must_use]
+    pub fn with_advice(mut self, advice: impl Into<String>) -> Self {
+        self.0.advice = advice.into();
+        self
+    }
+
     /// The same error, at `place`.
     #[must_use]
     pub fn at(mut self, place: Place) -> Self {

@@ -4,6 +4,7 @@
 use super::faults::{bad_record, evaluation, lift_rollup};
 use super::outputs::Outputs;
 use super::rejected::{Rejected, first_rejected};
+use crate::config::redact::Secrets;
 use crate::config::values::OnBadRecord;
 use crate::error::{Error, Kind, Place, Result};
 use crate::limits::{self, TOLD_GAPS};
@@ -21,6 +22,8 @@ pub(super) struct Written<'run> {
     log: &'run Log,
     /// A stream tells of each window, a replay does not.
     mode: Mode,
+    /// What nothing may show of what a feed says; a replay has none.
+    secrets: Secrets,
     /// Gaps of sequences, and jumps.
     told: u64,
     has_rejected: bool,
@@ -40,11 +43,17 @@ pub(super) struct Besides<'run> {
 }
 
 impl<'run> Written<'run> {
-    pub(super) fn new(outputs: &'run mut Outputs, log: &'run Log, mode: Mode) -> Self {
+    pub(super) fn new(
+        outputs: &'run mut Outputs,
+        log: &'run Log,
+        mode: Mode,
+        secrets: Secrets,
+    ) -> Self {
         Self {
             outputs,
             log,
             mode,
+            secrets,
             told: 0,
             has_rejected: false,
             gaps: Vec::new(),
@@ -128,7 +137,9 @@ impl Sink for Written<'_> {
         let (object, n) = (feed(bad.head), bad.head.n);
         if !std::mem::replace(&mut self.has_rejected, true) {
             let place = place(bad.head, bad.bad.offset_bytes, bad.column);
-            self.log.event(&first_rejected(&rejected, &place));
+            let event = first_rejected(&rejected, &place);
+            let message = self.secrets.without(&event.message);
+            self.log.event(&Event { message, ..event });
         }
         self.outputs.rejected(&rejected.line(&object, n)?)
     }

@@ -50,26 +50,47 @@ impl Secrets {
         Self { values }
     }
 
-    /// `said` as an error may show it: without the values, whether or not they are escaped as in JSON, and without the
-    /// beginning of one at its end, where it may have been cut; escaped, and cut to `limit` characters.
+    /// `said` as an error may show it: without the values; escaped, and cut to `limit` characters.
     #[must_use]
     pub fn shown(&self, said: &[u8], limit: usize) -> String {
-        let mut text = unescaped(String::from_utf8_lossy(said).into_owned());
+        shown(
+            self.without(&String::from_utf8_lossy(said)).as_bytes(),
+            limit,
+        )
+    }
+
+    /// `said` without the values, whether or not they are escaped as in JSON, and without the beginning of one at its end,
+    /// where it may have been cut. Where there is none of them, it is as it was.
+    #[must_use]
+    pub fn without(&self, said: &str) -> String {
+        let (whole, cut) = match said.strip_suffix('…') {
+            Some(whole) => (whole, "…"),
+            None => (said, ""),
+        };
+        let plain = unescaped(whole.to_owned());
+        let mut text = plain.clone();
         for value in &self.values {
             text = text.replace(value, REDACTED);
         }
-        let longest = self.values.first().map_or(0, String::len);
-        let tails = text.char_indices().map(|(at, _)| at);
-        let tails = tails.filter(|at| (SECRET_BYTES..longest).contains(&(text.len() - at)));
-        let is_begun = |at: &usize| {
-            let tail = text.get(*at..).unwrap_or_default();
-            self.values.iter().any(|value| value.starts_with(tail))
-        };
-        if let Some(at) = tails.into_iter().find(is_begun) {
+        if let Some(at) = self.begun_at(&text) {
             text.truncate(at);
             text.push_str(REDACTED);
         }
-        shown(text.as_bytes(), limit)
+        match text == plain {
+            true => said.to_owned(),
+            false => text + cut,
+        }
+    }
+
+    /// Where the end of `text` is the beginning of a value.
+    fn begun_at(&self, text: &str) -> Option<usize> {
+        let longest = self.values.first().map_or(0, String::len);
+        let lengths = SECRET_BYTES..longest;
+        let mut tails = text.char_indices().map(|(at, _)| text.split_at(at));
+        let found = tails.find(|(_, tail)| {
+            lengths.contains(&tail.len()) && self.values.iter().any(|value| value.starts_with(tail))
+        });
+        found.map(|(before, _)| before.len())
     }
 }
 
@@ -197,9 +218,14 @@ mod tests {
             ),
             ("cut in the middle", "key tail-of", "key «redacted»"),
             ("not yet", "key tai", "key tai"),
-            ("a lone escape", "a\\", "a"),
-            ("no escape", r"a\ud800\u12", "a\u{fffd}u12"),
-            ("other controls", "a\\nb\\tc", "a\\nb\\tc"),
+            ("cut, and said so", "key tail-of…", "key «redacted»…"),
+            ("a lone escape", "a\\", "a\\"),
+            ("no escape", r"a\ud800\u12", r"a\ud800\u12"),
+            (
+                "other escapes",
+                r"canary\ud800\u12\n\t\",
+                "«redacted»\u{fffd}u12\\n\\t",
+            ),
         ] {
             assert_eq!(secrets.shown(said.as_bytes(), 100), want, "{name}");
         }

@@ -176,22 +176,17 @@ impl<'run> Feeds<'run> {
 
     /// What ends the run.
     fn last_error(&self, error: Error) -> Error {
-        let (limit, detail) = (self.settings.reconnects, error.detail());
+        let limit = self.settings.reconnects;
         if limit == 0 {
             return error;
         }
         let found = format!(
             "{}; and reconnect:{limit} is used up by this and earlier ones, of all feeds",
-            detail.found
+            error.detail().found
         );
-        let advice =
-            "allow more in WINDROW_ON_DISCONNECT, or look at why the feed is lost so often";
-        let expected = detail.expected.as_str();
-        let last = Error::new(detail.kind, detail.doing, expected, found, advice);
-        match &detail.place {
-            Some(place) => last.at(place.clone()),
-            None => last,
-        }
+        error.with_found(found).with_advice(
+            "allow more in WINDROW_ON_DISCONNECT, or look at why the feed is lost so often",
+        )
     }
 
     /// How long a feed waits before it is connected again for the `attempt`th time, from 0: 1 s doubling to 30 s, of which

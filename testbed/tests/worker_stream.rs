@@ -526,9 +526,27 @@ fn f129_f131_headers_and_subscriptions_that_are_secrets() {
         ended.says(69, &["no «redacted»"]);
         all.extend([ended.out, ended.err]);
     }
+    // It does so in what should be a number.
+    for (name, on_bad_record, code) in [("bad", "fail", 65), ("rejected", "reject:9", 69)] {
+        let feed = Feed::of(vec![Session::new(vec![
+            Step::Await(Want::Text(subscribe[0].into()), 5000),
+            Step::Text(r#"{"t":"canary-subscribed"}"#.into()),
+            Step::Settle,
+        ])])
+        .unwrap();
+        let ended = Run::stream_of(&server, &[feed.uri("/ws?token=canary-query")])
+            .with("SUBSCRIBE", &format!("[{}]", subscribe[0]))
+            .with("IDLE_TIMEOUT_SECONDS", "1")
+            .with("ON_BAD_RECORD", on_bad_record)
+            .named(name)
+            .end();
+        assert_eq!(ended.code, code, "{}", ended.why());
+        assert!(ended.out.contains("«redacted»"), "{}", ended.out);
+        all.extend([ended.out, ended.err]);
+    }
     for key in server.store().keys("out", "o/") {
-        // A capture is what the feed said.
-        if key.contains("/capture/") {
+        // These are what the feed said.
+        if key.contains("/capture/") || key.ends_with("/rejected.ndjson") {
             continue;
         }
         let body = server.store().object("out", &key).unwrap().body.to_vec();

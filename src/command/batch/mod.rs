@@ -19,6 +19,7 @@ use crate::command::stores::Stores;
 use crate::command::warnings;
 use crate::command::windowed::{Besides, Written};
 use crate::commit::{Claim, Committed, Unfinished};
+use crate::config::redact::Secrets;
 use crate::config::{Config, Input as Named};
 use crate::decode::Met;
 use crate::error::Result;
@@ -185,7 +186,7 @@ impl Work<'_> {
     ) -> Result<(Option<Charged<Seen>>, Stream)> {
         let (log, stop) = (&self.context.log, &self.context.stop);
         outputs.cover();
-        let mut written = Written::new(outputs, log, Mode::Batch);
+        let mut written = Written::new(outputs, log, Mode::Batch, Secrets::default());
         let replay = Replay {
             task: self.task,
             windows,

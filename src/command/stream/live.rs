@@ -296,35 +296,25 @@ impl Live<'_> {
     }
 
     fn lift(&self, halt: Halt<Error>) -> Error {
-        lift(halt, self.query, self.columns, self.on_bad_record)
+        let error = lift(halt, self.query, self.columns, self.on_bad_record);
+        // A message that is no record may be what the feed says of what was sent to it.
+        let found = self.secrets.without(&error.detail().found);
+        error.with_found(found)
     }
 
     /// The error of a feed that went silent or away, with what it said last where the query had no use for that: a refused
     /// subscription is told in such a message.
     fn quoting(&self, error: Error) -> Error {
-        let detail = error.detail();
-        let Some(last) = self.core.last_unused() else {
-            return error;
-        };
-        if detail.kind != Kind::Unavailable {
-            return error;
-        }
-        let said = self.secrets.shown(last, last.len());
-        let found = format!(
-            "{}; the last message without a record for WHERE: {said}",
-            detail.found
-        );
-        let expected = detail.expected.as_str();
-        let quoting = Error::new(
-            detail.kind,
-            detail.doing,
-            expected,
-            found,
-            detail.advice.as_str(),
-        );
-        match &detail.place {
-            Some(place) => quoting.at(place.clone()),
-            None => quoting,
+        match self.core.last_unused() {
+            Some(last) if error.kind() == Kind::Unavailable => {
+                let said = self.secrets.shown(last, last.len());
+                let found = format!(
+                    "{}; the last message without a record for WHERE: {said}",
+                    error.detail().found
+                );
+                error.with_found(found)
+            }
+            Some(_) | None => error,
         }
     }
 

@@ -121,7 +121,8 @@ impl Work<'_> {
         let mut outputs = Outputs::create(format, &self.compiled.plan.outputs, destination)?;
         outputs.cover();
 
-        let mut written = Written::new(&mut outputs, &self.context.log, Mode::Stream);
+        let (log, secrets) = (&self.context.log, named.secrets());
+        let mut written = Written::new(&mut outputs, log, Mode::Stream, secrets);
         let streamed = self.stream(named, parts.as_mut(), &mut written, tally);
         let closed = streamed.and_then(|totals| {
             let ended_by = ended_by(&self.context.stop)?;
