@@ -1,6 +1,8 @@
 //! What windows come to, written down: rows, rejected records, coverage and events. A stream and the replay of its capture do
 //! the same, so that all of it is the same: a feed is named by its number, which a capture has too.
 
+use std::collections::VecDeque;
+
 use super::faults::{bad_record, evaluation, lift_rollup};
 use super::outputs::Outputs;
 use super::rejected::{Rejected, first_rejected};
@@ -28,7 +30,7 @@ pub(super) struct Written<'run> {
     told: u64,
     has_rejected: bool,
     /// The latest gaps, for a failure.json.
-    gaps: Vec<GapLine>,
+    gaps: VecDeque<GapLine>,
 }
 
 /// What only a live run knows: no message tells of it, so a capture does not hold it.
@@ -56,13 +58,13 @@ impl<'run> Written<'run> {
             secrets,
             told: 0,
             has_rejected: false,
-            gaps: Vec::new(),
+            gaps: VecDeque::new(),
         }
     }
 
     /// The latest gaps.
     pub(super) fn into_gaps(self) -> Vec<GapLine> {
-        self.gaps
+        self.gaps.into()
     }
 
     /// Writes down what is known in the end, by the messages and besides; gives the totals for the manifest.
@@ -166,9 +168,9 @@ impl Sink for Written<'_> {
             GapLine::Sequence { .. } => self.tell(&gap_event(&line)),
         }
         if self.gaps.len() >= limits::FAILURE_GAPS {
-            self.gaps.remove(0);
+            self.gaps.pop_front();
         }
-        self.gaps.push(line.clone());
+        self.gaps.push_back(line.clone());
         self.outputs.coverage(&CoverageLine::Gap(line))
     }
 
@@ -319,9 +321,7 @@ fn gap_event(line: &GapLine) -> Event {
             let event = Event::info("gap", text).with("key", key.as_deref());
             let event = event.with("connection", *connection);
             let event = event.with("first", *first).with("last", *last);
-            event
-                .with("from", from.as_deref())
-                .with("to", to.as_deref())
+            event.with("from", from.as_str()).with("to", to.as_str())
         }
     };
     let level = Level::Warning;
@@ -353,8 +353,8 @@ pub(super) fn gap_line(gap: &Gap) -> GapLine {
             connection: *connection,
             first: *from,
             last: *to,
-            from: after_us.map(utc),
-            to: before_us.map(utc),
+            from: utc(*after_us),
+            to: utc(*before_us),
         },
     }
 }

@@ -123,10 +123,10 @@ pub enum GapLine {
         first: i64,
         /// The last.
         last: i64,
-        /// Event time of the record before them; null where it has none.
-        from: Option<String>,
+        /// Event time of the record before them; where it has none that can be believed, when it was received.
+        from: String,
         /// The same of the record after them.
-        to: Option<String>,
+        to: String,
     },
 }
 
@@ -165,10 +165,10 @@ mod tests {
                     connection: None,
                     first: 7,
                     last: 9,
-                    from: Some(time()),
-                    to: None,
+                    from: time(),
+                    to: time(),
                 }),
-                r#"{"kind":"gap","cause":"sequence","key":"BNBUSDT","connection":null,"first":7,"last":9,"from":"T","to":null}"#,
+                r#"{"kind":"gap","cause":"sequence","key":"BNBUSDT","connection":null,"first":7,"last":9,"from":"T","to":"T"}"#,
             ),
             (
                 CoverageLine::Connection {

@@ -9,6 +9,7 @@ use crate::budget::{Budget, Charge, Exceeded};
 use crate::decode::Met;
 use crate::limits::JUMP_US;
 use crate::message::Head;
+use crate::query::plan::{Bucket, Windows};
 
 /// What became of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,10 +55,10 @@ pub enum Gap {
         from: i64,
         /// The last.
         to: i64,
-        /// Event time of the record before them; `None` where it has none that can be believed.
-        after_us: Option<i64>,
+        /// Event time of the record before them; where it has none that can be believed, when it was received.
+        after_us: i64,
         /// The same of the record after them.
-        before_us: Option<i64>,
+        before_us: i64,
     },
 }
 
@@ -157,13 +158,68 @@ pub(super) struct Coverage {
     windows: BTreeMap<i64, Window>,
     /// How many feeds there are; 0 where nobody knows.
     of: usize,
+    lateness_us: i64,
     /// Those that gave a message.
     feeds: BTreeMap<u32, Feed>,
     /// Connections that ended.
     ended: Vec<Connection>,
-    /// Stretches of event time in which records may lack, both ends included.
-    doubtful: Vec<(i64, i64)>,
+    doubts: Doubts,
     charge: Charge,
+}
+
+/// Stretches of event time in which records may lack, of whole windows: first and last microsecond.
+///
+/// Invariant: they neither overlap nor touch, so that there are no more of them than windows that something is known of.
+#[derive(Debug)]
+struct Doubts {
+    bucket: Bucket,
+    stretches: BTreeMap<i64, i64>,
+    charge: Charge,
+}
+
+/// What is kept of a stretch for good, in a map that may be half empty.
+const STRETCH_BYTES: usize = 2 * size_of::<(i64, i64)>();
+
+impl Doubts {
+    /// Records may lack from one to the other, both included, whichever is the first: clocks are set back.
+    fn add(&mut self, one_us: i64, other_us: i64) -> Result<(), Exceeded> {
+        let (from_us, to_us) = (one_us.min(other_us), one_us.max(other_us));
+        let mut from_us = match from_us {
+            i64::MIN => i64::MIN,
+            _ => Span::of(from_us, self.bucket).map_or(from_us, |span| span.start_us),
+        };
+        let mut to_us = match to_us {
+            i64::MAX => i64::MAX,
+            _ => Span::of(to_us, self.bucket).map_or(to_us, |span| span.end_us - 1),
+        };
+        let before = self.stretches.range(..=from_us).next_back();
+        let before = before.filter(|&(_, &to)| to.saturating_add(1) >= from_us);
+        if let Some((&from, &to)) = before {
+            if to >= to_us {
+                return Ok(());
+            }
+            from_us = from;
+        }
+        let mut is_new = before.is_none();
+        while let Some((&from, &to)) = self.stretches.range(from_us..).next()
+            && from <= to_us.saturating_add(1)
+        {
+            self.stretches.remove(&from);
+            to_us = to_us.max(to);
+            is_new = false;
+        }
+        if is_new {
+            self.charge.add(STRETCH_BYTES)?;
+        }
+        self.stretches.insert(from_us, to_us);
+        Ok(())
+    }
+
+    /// Whether a window is in one.
+    fn hold(&self, span: Span) -> bool {
+        let before = self.stretches.range(..span.end_us).next_back();
+        before.is_some_and(|(_, &to)| span.start_us <= to)
+    }
 }
 
 /// What is known of a feed.
@@ -182,29 +238,32 @@ struct Feed {
 }
 
 impl Feed {
-    /// From where on records may lack, without an end by now.
-    fn missing_us(&self) -> Option<i64> {
-        self.is_doubtful.then_some(self.newest_us)
+    /// From where on records may lack, without an end by now: those that were out of order when it was lost, too.
+    fn missing_us(&self, lateness_us: i64) -> Option<i64> {
+        let from_us = self.newest_us.saturating_sub(lateness_us);
+        self.is_doubtful.then_some(from_us)
     }
 }
 
 /// What is kept of a window for good, in a map that may be half empty.
 const WINDOW_BYTES: usize = 2 * (size_of::<i64>() + size_of::<Window>());
-/// What is kept of a gap for good, in a vector that may be half empty.
-const GAP_BYTES: usize = 2 * size_of::<(i64, i64)>();
 /// What is kept of a connection for good, in vectors that may be half empty.
-const CONNECTION_BYTES: usize =
-    2 * (size_of::<Connection>() + size_of::<Feed>() + 2 * size_of::<(i64, i64)>());
+const CONNECTION_BYTES: usize = 2 * (size_of::<Connection>() + size_of::<Feed>());
 
 impl Coverage {
     /// Of so many feeds, or of those that there are messages of.
-    pub(super) fn new(feeds: usize, budget: &Arc<Budget>) -> Self {
+    pub(super) fn new(feeds: usize, windows: &Windows, budget: &Arc<Budget>) -> Self {
         Self {
             windows: BTreeMap::new(),
             of: feeds,
+            lateness_us: windows.lateness_us,
             feeds: BTreeMap::new(),
             ended: Vec::new(),
-            doubtful: Vec::new(),
+            doubts: Doubts {
+                bucket: windows.bucket,
+                stretches: BTreeMap::new(),
+                charge: Charge::new(budget),
+            },
             charge: Charge::new(budget),
         }
     }
@@ -239,6 +298,8 @@ impl Coverage {
             last_us: received_at_us,
         };
         let Some(known) = self.feeds.get_mut(&feed) else {
+            // Event time is about that of receipt. What a connection begins with may be older, as a snapshot is.
+            self.doubts.add(i64::MIN, received_at_us)?;
             let begun = Feed {
                 connection: first,
                 is_new: true,
@@ -250,6 +311,7 @@ impl Coverage {
         };
         let before = std::mem::replace(&mut known.connection, first);
         (known.is_new, known.is_doubtful) = (true, true);
+        self.doubts.add(before.last_us, received_at_us)?;
         self.ended.push(before);
         Ok(Some(Gap::Disconnect {
             feed,
@@ -260,17 +322,8 @@ impl Coverage {
     }
 
     /// Numbers of a sequence are missing: records between those around them.
-    pub(super) fn missing(
-        &mut self,
-        after_us: Option<i64>,
-        before_us: Option<i64>,
-    ) -> Result<(), Exceeded> {
-        let Some((one, other)) = after_us.or(before_us).zip(before_us.or(after_us)) else {
-            return Ok(());
-        };
-        self.charge.add(GAP_BYTES)?;
-        self.doubtful.push((one.min(other), one.max(other)));
-        Ok(())
+    pub(super) fn missing(&mut self, after_us: i64, before_us: i64) -> Result<(), Exceeded> {
+        self.doubts.add(after_us, before_us)
     }
 
     /// A feed lost its connection, which no message tells.
@@ -280,24 +333,26 @@ impl Coverage {
         }
     }
 
-    /// A record that is late or used came, of this event time.
+    /// A record that is late, used or a duplicate came, of this event time.
     #[inline]
-    pub(super) fn event(&mut self, head: Head, event_us: i64) {
+    pub(super) fn event(&mut self, head: Head, event_us: i64) -> Result<(), Exceeded> {
         let Some(feed) = self.feeds.get_mut(&head.feed) else {
-            return;
+            return Ok(());
         };
         if feed.is_doubtful {
             // What a connection begins with may be older than what was missed, as a snapshot is: that goes on until a
             // record is as new as the newest before.
             if event_us >= feed.newest_us {
-                self.doubtful.push((feed.newest_us, event_us));
+                let from_us = feed.missing_us(self.lateness_us).unwrap_or(event_us);
+                self.doubts.add(from_us, event_us)?;
                 feed.is_doubtful = false;
             } else if feed.is_new {
-                self.doubtful.push((event_us, event_us));
+                self.doubts.add(event_us, event_us)?;
             }
             feed.is_new = false;
         }
         feed.newest_us = feed.newest_us.max(event_us);
+        Ok(())
     }
 
     /// A window opened, or a late record came for one that never did.
@@ -322,10 +377,10 @@ impl Coverage {
         [window.used, window.groups, window.rows] = counts;
         window.is_partial |= is_open;
         let mut known = *window;
-        let is_in = |&(from, to): &(i64, i64)| from < span.end_us && span.start_us <= to;
-        let mut missing = self.feeds.values().filter_map(Feed::missing_us);
+        let feeds = self.feeds.values();
+        let mut missing = feeds.filter_map(|feed| feed.missing_us(self.lateness_us));
         known.is_partial |= self.is_one_unheard()
-            || self.doubtful.iter().any(is_in)
+            || self.doubts.hold(span)
             || missing.any(|from_us| from_us < span.end_us);
         Some(known)
     }
@@ -336,26 +391,26 @@ impl Coverage {
     }
 
     /// The windows and the connections in the end: every connection has ended.
-    pub(super) fn finish(mut self) -> (Vec<Window>, Vec<Connection>) {
+    pub(super) fn finish(mut self) -> Result<(Vec<Window>, Vec<Connection>), Exceeded> {
         for feed in self.feeds.values() {
-            let newest_us = feed.newest_us;
-            let to_us = feed.missing_us().map_or(newest_us, |_| i64::MAX);
-            self.doubtful.push((newest_us, to_us));
+            let (newest_us, last_us) = (feed.newest_us, feed.connection.last_us);
+            match feed.missing_us(self.lateness_us) {
+                Some(from_us) => self.doubts.add(from_us, i64::MAX)?,
+                None => self.doubts.add(newest_us, newest_us)?,
+            }
+            self.doubts.add(last_us, last_us)?;
         }
         if self.is_one_unheard() {
-            self.doubtful.push((i64::MIN, i64::MAX));
+            self.doubts.add(i64::MIN, i64::MAX)?;
         }
-        for &(from, to) in &self.doubtful {
-            // Windows do not overlap: the first that may reach `from` is the one that starts last before it.
-            let first = self.windows.range(..=from).next_back();
-            let first = first.map_or(from, |(&start, _)| start);
-            for (_, window) in self.windows.range_mut(first..=to) {
-                window.is_partial |= window.end_us > from;
+        for (&from_us, &to_us) in &self.doubts.stretches {
+            for (_, window) in self.windows.range_mut(from_us..=to_us) {
+                window.is_partial = true;
             }
         }
         let mut connections = self.ended;
         connections.extend(self.feeds.into_values().map(|feed| feed.connection));
         connections.sort_unstable_by_key(|one| (one.connection, one.first_us));
-        (self.windows.into_values().collect(), connections)
+        Ok((self.windows.into_values().collect(), connections))
     }
 }

@@ -55,7 +55,7 @@ struct Track {
     first: i64,
     highest: i64,
     /// Event time of the record that had it.
-    highest_us: Option<i64>,
+    highest_us: i64,
     /// What is missing between the two, rising.
     gaps: Vec<Missing>,
     /// Gaps up to here were forgotten.
@@ -65,13 +65,13 @@ struct Track {
     charge: Charge,
 }
 
-/// Numbers that are missing, and the event times of the records around them, as far as these have one.
+/// Numbers that are missing, and the event times of the records around them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Missing {
     from: i64,
     to: i64,
-    after_us: Option<i64>,
-    before_us: Option<i64>,
+    after_us: i64,
+    before_us: i64,
 }
 
 impl Ledger {
@@ -91,7 +91,7 @@ impl Ledger {
         head: Head,
         key: Option<&[u8]>,
         number: i64,
-        event_us: Option<i64>,
+        event_us: i64,
     ) -> Result<Seen, Exceeded> {
         let connection = match self.per {
             Per::Run => 0,
@@ -187,7 +187,7 @@ const ENTRY_BYTES: usize = 2 * (size_of::<Track>() + size_of::<Box<[u8]>>());
 const FIRST_GAPS: usize = 4;
 
 impl Track {
-    fn new(number: i64, event_us: Option<i64>, charge: Charge) -> Self {
+    fn new(number: i64, event_us: i64, charge: Charge) -> Self {
         Self {
             first: number,
             highest: number,
@@ -200,11 +200,7 @@ impl Track {
     }
 
     /// What `number` is, and the gap that was forgotten for it.
-    fn see(
-        &mut self,
-        number: i64,
-        event_us: Option<i64>,
-    ) -> Result<(Seen, Option<Missing>), Exceeded> {
+    fn see(&mut self, number: i64, event_us: i64) -> Result<(Seen, Option<Missing>), Exceeded> {
         let seen = self.place(number, event_us)?;
         self.repeats = match seen {
             Seen::Duplicate => self.repeats + 1,
@@ -216,7 +212,7 @@ impl Track {
         Ok((seen, self.forget()))
     }
 
-    fn place(&mut self, number: i64, event_us: Option<i64>) -> Result<Seen, Exceeded> {
+    fn place(&mut self, number: i64, event_us: i64) -> Result<Seen, Exceeded> {
         if number > self.highest {
             // Nothing is above the highest of all, so that neither sum nor difference can overflow.
             let next = self.highest + 1;
@@ -315,7 +311,7 @@ mod tests {
         let letters = numbers
             .into_iter()
             .map(
-                |number| match ledger.see(head(0, 0), Some(b"k"), number, None).unwrap() {
+                |number| match ledger.see(head(0, 0), Some(b"k"), number, number).unwrap() {
                     Seen::Next => 'n',
                     Seen::Jump => 'j',
                     Seen::Fills => 'f',
@@ -386,12 +382,7 @@ mod tests {
         let budget = Arc::new(Budget::new(u64::MAX));
         let mut ledger = Ledger::new(Per::Connection, &budget);
         let mut see = |feed, connection, number| {
-            let seen = ledger.see(
-                head(feed, connection),
-                Some(b"k"),
-                number,
-                Some(number * 10),
-            );
+            let seen = ledger.see(head(feed, connection), Some(b"k"), number, number * 10);
             seen.unwrap()
         };
         assert_eq!(see(0, 0, 5), Seen::Next);
@@ -412,12 +403,12 @@ mod tests {
             connection: Some(connection),
             from,
             to,
-            after_us: Some((from - 1) * 10),
-            before_us: Some((to + 1) * 10),
+            after_us: (from - 1) * 10,
+            before_us: (to + 1) * 10,
         };
         assert_eq!(ledger.take_gaps(), [gap(0, 6, 7)]);
-        ledger.see(head(0, 2), Some(b"k"), 3, Some(30)).unwrap();
-        ledger.see(head(1, 1), Some(b"k"), 10, Some(100)).unwrap();
+        ledger.see(head(0, 2), Some(b"k"), 3, 30).unwrap();
+        ledger.see(head(1, 1), Some(b"k"), 10, 100).unwrap();
         let open: Vec<Gap> = ledger.open_gaps().collect();
         assert_eq!(open, [gap(1, 9, 9), gap(2, 2, 2)]);
     }
@@ -426,12 +417,12 @@ mod tests {
     fn a_gap_lies_between_the_records_around_it() {
         let mut ledger = ledger();
         let mut see = |number, event_us| ledger.see(head(0, 0), Some(b"k"), number, event_us);
-        see(1, Some(10)).unwrap();
-        see(9, Some(90)).unwrap();
-        // 4 comes late, 7 without a time; neither is the newest number.
-        see(4, Some(41)).unwrap();
-        see(7, None).unwrap();
-        see(12, Some(80)).unwrap();
+        see(1, 10).unwrap();
+        see(9, 90).unwrap();
+        // 4 and 7 come late: neither is the newest number.
+        see(4, 41).unwrap();
+        see(7, 79).unwrap();
+        see(12, 80).unwrap();
         let around = |gap: Gap| match gap {
             Gap::Sequence {
                 from,
@@ -444,10 +435,10 @@ mod tests {
         };
         let found: Vec<_> = ledger.open_gaps().map(around).collect();
         let want = [
-            (2, 3, Some(10), Some(41)),
-            (5, 6, Some(41), None),
-            (8, 8, None, Some(90)),
-            (10, 11, Some(90), Some(80)),
+            (2, 3, 10, 41),
+            (5, 6, 41, 79),
+            (8, 8, 79, 90),
+            (10, 11, 90, 80),
         ];
         assert_eq!(found, want);
     }
@@ -455,7 +446,7 @@ mod tests {
     #[test]
     fn the_key_null_is_a_key_of_its_own() {
         let mut ledger = ledger();
-        let mut see = |key, number| ledger.see(head(0, 0), key, number, None).unwrap();
+        let mut see = |key, number| ledger.see(head(0, 0), key, number, number).unwrap();
         assert_eq!(see(None, 5), Seen::Next);
         assert_eq!(see(Some(b""), 5), Seen::Next);
         assert_eq!(see(None, 5), Seen::Duplicate);
@@ -465,8 +456,8 @@ mod tests {
             connection: None,
             from: 6,
             to: 6,
-            after_us: None,
-            before_us: None,
+            after_us: 5,
+            before_us: 7,
         };
         assert_eq!(ledger.open_gaps().collect::<Vec<_>>(), [gap]);
     }
@@ -477,7 +468,7 @@ mod tests {
         let mut ledger = Ledger::new(Per::Run, &budget);
         let mut see = |key: u32, number| {
             let key = key.to_be_bytes();
-            ledger.see(head(0, 0), Some(&key), number, None).is_err()
+            ledger.see(head(0, 0), Some(&key), number, 0).is_err()
         };
         let full = (0_u32..).find(|&key| see(key, 1));
         assert!(full.is_some_and(|keys| keys > 20), "{full:?}");

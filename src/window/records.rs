@@ -33,7 +33,7 @@ pub(super) struct State<'p> {
     pub(super) counts: Counts,
     gaps: u64,
     jumps: u64,
-    /// The start of the last message that held no record, or one that WHERE dropped.
+    /// The start of the last message that held no record, a bad one, or one that WHERE dropped.
     pub(super) last_unused: Option<Vec<u8>>,
     /// That of the block, by its place.
     unused: Option<usize>,
@@ -126,7 +126,7 @@ impl<'p> State<'p> {
             required: required.map(|(index, _)| index).collect(),
             watermark: Watermark::new(terms.windows.lateness_us),
             open: OpenWindows::new(terms.groups, &terms.budget),
-            coverage: Coverage::new(terms.feeds, &terms.budget),
+            coverage: Coverage::new(terms.feeds, &terms.windows, &terms.budget),
             counts: Counts::default(),
             gaps: 0,
             jumps: 0,
@@ -208,7 +208,14 @@ impl<'p> State<'p> {
                     }
                 }
                 Some(Place::Filtered) => self.unused = Some(message),
-                Some(Place::Duplicate | Place::Rejected | Place::Late | Place::Used) | None => {}
+                Some(Place::Duplicate) => {
+                    // What it says was there; it still says that its feed is up.
+                    if let Some(event_us) = times.and_then(|times| believed(times, row, head)) {
+                        let known = self.coverage.event(head, event_us);
+                        known.map_err(Halt::Ledger)?;
+                    }
+                }
+                Some(Place::Rejected | Place::Late | Place::Used) | None => {}
             }
         }
         self.settle(rows, records)?;
@@ -230,10 +237,14 @@ impl<'p> State<'p> {
         while let Some(open) = self.open.pop(i64::MAX) {
             self.close(open, true, sink)?;
         }
-        for gap in self.open_gaps().collect::<Vec<_>>() {
+        let sequence = self.sequence.take();
+        for gap in sequence
+            .iter()
+            .flat_map(|sequence| sequence.ledger.open_gaps())
+        {
             self.gap(&gap, sink)?;
         }
-        let (windows, connections) = self.coverage.finish();
+        let (windows, connections) = self.coverage.finish().map_err(Halt::Ledger)?;
         Ok(Totals {
             counts: self.counts,
             windows,
@@ -356,7 +367,8 @@ impl<'p> State<'p> {
         records: Records<'_>,
         sink: &mut S,
     ) -> Result<(), Halt<S::Error>> {
-        self.coverage.event(head, event_us);
+        let known = self.coverage.event(head, event_us);
+        known.map_err(Halt::Ledger)?;
         if span.end_us <= self.watermark.us {
             self.coverage.window(span).map_err(Halt::Ledger)?.late += 1;
             self.put(row, Place::Late);
@@ -495,6 +507,7 @@ impl<'p> State<'p> {
         // A problem of an earlier row comes first.
         self.settle(row, records)?;
         self.counts.read += 1;
+        self.unused = Some(bad.message as usize);
         let Some((head, _)) = records.all.get(bad.message as usize) else {
             return Ok(());
         };
@@ -528,8 +541,8 @@ impl Sequenced {
             self.text.clear();
             text::append(keys, row, self.key_type, &mut self.text);
             let key = keys.valid.is_valid(row).then_some(&*self.text);
-            let event_us = times.and_then(|times| int_at(times, row));
-            let event_us = event_us.filter(|&event_us| !is_ahead(event_us, head));
+            let event_us = times.and_then(|times| believed(times, row, head));
+            let event_us = event_us.unwrap_or(head.received_at_us);
             let seen = self.ledger.see(head, key, number, event_us);
             let gaps = self.ledger.take_gaps().into_iter();
             judged.gaps.extend(gaps.map(|gap| (row, gap)));
@@ -655,6 +668,12 @@ fn bad(row: usize, records: Records<'_>, column: usize, expected: &str, found: S
 #[inline]
 fn is_ahead(event_us: i64, head: Head) -> bool {
     event_us.saturating_sub(head.received_at_us) > EVENT_AHEAD_US
+}
+
+/// The event time of a record, where it has one that is not too far ahead.
+#[inline]
+fn believed(times: &Vector, row: usize, head: Head) -> Option<i64> {
+    int_at(times, row).filter(|&event_us| !is_ahead(event_us, head))
 }
 
 /// The integer at `row`; `None` for NULL.

@@ -373,8 +373,8 @@ fn f093_f094_each_record_takes_the_first_place_that_applies() {
         connection: None,
         from: 6,
         to: 6,
-        after_us: Some(50_000_002),
-        before_us: Some(50_000_001),
+        after_us: 50_000_002,
+        before_us: 50_000_001,
     };
     assert_eq!(heard.of("gap "), [format!("{gap:?}")]);
     // One fewer may be bad: the third ends the run, whatever came after it in its block.
@@ -513,7 +513,7 @@ fn trades(of: &[(u32, u32, i64)]) -> Vec<Message> {
         let text = format!(r#"{{"s":"A","i":{n},"t":{time},"p":"1.00"}}"#);
         let head = Head {
             n,
-            received_at_us: time + 5,
+            received_at_us: time,
             feed,
             connection,
         };
@@ -539,26 +539,28 @@ fn windows_at_the_ends_of_a_connection_and_in_a_gap_are_partial() {
     let times = [1, 10, 21, 32, 44, 78, 85, 91, 105, 119];
     of.extend(times.map(|second| (0, 1 + u32::from(second > 50), second)));
     // Over the other feed come records of the gap, and of later windows.
-    of.extend([55, 65, 114, 130].map(|second| (1, 0, second)));
-    let setup = Setup {
-        lateness_us: 100_000_000,
+    of.extend([55, 65, 114, 130, 300].map(|second| (1, 0, second)));
+    of.sort_unstable_by_key(|&(.., second)| second);
+    let messages = trades(&of);
+    // 0: begins; 4 to 7: around the gap; 11: feed 0 ends; 30: is open in the end.
+    let want = [vec![0, 4, 5, 6, 7, 11, 30], vec![1, 2, 3, 8, 9, 10, 13]];
+    assert_eq!(partial(PLAIN, &messages), want);
+    // At 44, records down to 38 might still have come.
+    let late = |lateness_us| Setup {
+        lateness_us,
         ..PLAIN
     };
-    // 0: begins; 4 to 7: around the gap; 11: feed 0 ends; all from 3 on are open in the end.
-    let mut of_feeds = trades(&of);
-    assert_eq!(partial(setup, &of_feeds)[1], [1, 2]);
-    of.push((1, 0, 300));
-    of_feeds = trades(&of);
-    let want = [vec![0, 4, 5, 6, 7, 11, 30], vec![1, 2, 3, 8, 9, 10, 13]];
-    assert_eq!(partial(setup, &of_feeds), want);
+    assert_eq!(partial(late(4_000_000), &messages), want);
+    let wider = [vec![0, 3, 4, 5, 6, 7, 11, 30], vec![1, 2, 8, 9, 10, 13]];
+    assert_eq!(partial(late(6_000_000), &messages), wider);
 
-    let (heard, ended) = run_cut(setup, &of_feeds);
+    let (heard, ended) = run_cut(PLAIN, &messages);
     let totals = ended.unwrap();
     let gap = Gap::Disconnect {
         feed: 0,
         connection: 1,
-        from_us: 44_000_005,
-        to_us: 78_000_005,
+        from_us: 44_000_000,
+        to_us: 78_000_000,
     };
     assert_eq!(
         (heard.of("gap "), totals.gaps),
@@ -630,7 +632,7 @@ fn a_connection_that_begins_with_older_records_ends_no_gap_with_them() {
         (1, 9, 200),
     ];
     let setup = Setup {
-        lateness_us: 60_000_000,
+        lateness_us: 3_000_000,
         ..PLAIN
     };
     let want = [vec![0, 2, 3, 4, 5, 20], vec![1, 6, 7, 8]];
@@ -678,6 +680,75 @@ fn windows_in_which_numbers_of_a_sequence_are_missing_are_partial() {
         ..sequenced
     };
     assert_eq!(partial(unsequenced, &messages)[0], [0, 15]);
+}
+
+#[test]
+fn a_connection_is_whole_from_when_it_was_received_on() {
+    // What it begins with is older than that: a snapshot of several symbols, of which one has not traded for long.
+    let received = |mut message: Message, second: i64| {
+        message.0.received_at_us = second * 1_000_000;
+        message
+    };
+    let seconds = [
+        (0, 0, 5),
+        (0, 0, 59),
+        (0, 0, 83),
+        (0, 0, 95),
+        (0, 0, 105),
+        (0, 0, 200),
+    ];
+    let mut messages = trades(&seconds);
+    for message in messages.iter_mut().take(2) {
+        *message = received(message.clone(), 82);
+    }
+    let want = [vec![0, 5, 8, 20], vec![9, 10]];
+    assert_eq!(partial(PLAIN, &messages), want);
+    // The second connection begins at 105, with the last trade of a symbol at 84 and of another at 97.
+    let seconds = [
+        (0, 0, 55),
+        (0, 0, 65),
+        (0, 0, 75),
+        (0, 0, 83),
+        (0, 1, 84),
+        (0, 1, 97),
+        (0, 1, 106),
+        (0, 1, 115),
+        (0, 1, 200),
+    ];
+    let mut messages = trades(&seconds);
+    for message in messages.iter_mut().skip(4).take(2) {
+        *message = received(message.clone(), 105);
+    }
+    let want = [vec![5, 8, 9, 10, 20], vec![6, 7, 11]];
+    assert_eq!(partial(PLAIN, &messages), want);
+}
+
+#[test]
+fn a_feed_that_says_what_another_said_before_is_up() {
+    // One feed twice: the second is always behind, and has nothing of its own.
+    let mut messages = Vec::new();
+    for (number, second) in (1..).zip([1, 11, 21, 31, 41, 51, 200]) {
+        for feed in [0, 1] {
+            let time = second * 1_000_000;
+            let text = format!(r#"{{"s":"A","i":{number},"t":{time},"p":"1.00"}}"#);
+            let head = Head {
+                received_at_us: time,
+                feed,
+                connection: feed,
+                ..head(messages.len() as u64 + 1)
+            };
+            messages.push((head, text.into_bytes()));
+        }
+    }
+    let setup = Setup {
+        per: Some(Per::Run),
+        feeds: 2,
+        ..PLAIN
+    };
+    assert_eq!(
+        partial(setup, &messages),
+        [vec![0, 20], vec![1, 2, 3, 4, 5]]
+    );
 }
 
 #[test]

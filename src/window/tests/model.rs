@@ -34,7 +34,7 @@ type Group = (i64, i64, i64, i64);
 struct Track {
     first: i64,
     /// With the event time of each.
-    seen: BTreeMap<i64, Option<i64>>,
+    seen: BTreeMap<i64, i64>,
 }
 
 #[derive(Default)]
@@ -55,11 +55,11 @@ struct Model {
     tracks: BTreeMap<(u32, Option<&'static str>), Track>,
     last_sequenced: BTreeMap<u32, u32>,
     connections: Vec<Connection>,
-    /// Feed, connection and event time of every record that is used or late.
+    /// Feed, connection and event time of every record that is used, late or a duplicate.
     events: Vec<(u32, u32, i64)>,
     gaps: u64,
     /// Event times around numbers that are missing.
-    missing: Vec<[Option<i64>; 2]>,
+    missing: Vec<[i64; 2]>,
     jumps: u64,
 }
 
@@ -196,6 +196,7 @@ impl Model {
     fn is_duplicate(&mut self, head: Head, per: Per, record: &Record, number: i64) -> bool {
         let believed = |time: &i64| *time <= head.received_at_us + 86_400_000_000;
         let time = record.time.filter(believed);
+        let at = time.unwrap_or(head.received_at_us);
         let connection = match per {
             Per::Run => 0,
             Per::Connection => head.connection,
@@ -218,9 +219,11 @@ impl Model {
             return false;
         }
         if track.seen.contains_key(&number) {
+            let event = time.map(|time| (head.feed, head.connection, time));
+            self.events.extend(event);
             return true;
         }
-        track.seen.insert(number, time);
+        track.seen.insert(number, at);
         false
     }
 
@@ -293,7 +296,9 @@ impl Model {
                 let connections = connections.filter(|one| one.feed == feed);
                 let events: Vec<_> = self.events.iter().filter(|one| one.0 == feed).collect();
                 let newest = events.iter().map(|one| one.2).max();
+                let mut last_us = i64::MIN;
                 connections.enumerate().any(|(place, one)| {
+                    let lost_us = std::mem::replace(&mut last_us, one.last_us);
                     let is_before = |event: &&&(u32, u32, i64)| event.1 < one.connection;
                     let before = events.iter().take_while(is_before).map(|event| event.2);
                     let before = before.max().unwrap_or(i64::MIN);
@@ -301,14 +306,16 @@ impl Model {
                     let first = after.clone().find(|event| event.1 == one.connection);
                     let first = first.map(|event| event.2);
                     let to = after.find(|event| event.2 >= before);
+                    let before = before.saturating_sub(self.lateness);
                     holds(before, to.map_or(i64::MAX, |event| event.2))
+                        || holds(lost_us.min(one.first_us), lost_us.max(one.first_us))
+                        || holds(one.last_us, one.last_us)
                         || first.is_some_and(|time| place > 0 && holds(time, time))
                 }) || newest.is_some_and(|time| holds(time, time))
             };
             let lacks = self.missing.iter().any(|around| {
-                let times = around.iter().flatten();
-                let ends = times.clone().min().zip(times.max());
-                ends.is_some_and(|(from, to)| holds(*from, *to))
+                let [one, other] = *around;
+                holds(one.min(other), one.max(other))
             });
             self.still_open.contains(&start) || lacks || doubtful(0) || doubtful(1)
         };
