@@ -144,7 +144,10 @@ impl Feeds {
         }
         for text in &self.subscribe {
             match serde_json::from_str(text.expose()) {
-                Ok(message) => leaves(&message, &mut values),
+                Ok(message) => {
+                    leaves(&message, &mut values);
+                    values.extend(numbers(text.expose()));
+                }
                 Err(_) => words(text.expose(), &mut values),
             }
         }
@@ -152,20 +155,32 @@ impl Feeds {
     }
 }
 
-/// A text, and each of its words: of `Bearer TOKEN` the token may be repeated alone.
+/// A text, and each of its words: of `Bearer TOKEN`, `session=TOKEN; path=/` and `{"key":"TOKEN"}` the token may be repeated
+/// alone.
 fn words(text: &str, into: &mut Vec<String>) {
+    let is_of_a_token =
+        |character: char| character.is_alphanumeric() || "+/_-.~%".contains(character);
     into.push(text.to_owned());
-    into.extend(text.split_whitespace().map(str::to_owned));
+    let words = text.split(|character| !is_of_a_token(character));
+    into.extend(words.map(str::to_owned));
 }
 
-/// All texts and numbers of a document.
+/// The numbers of a document as they are written, besides those in texts.
+fn numbers(json: &str) -> impl Iterator<Item = String> {
+    let pieces = json
+        .split(|character: char| !character.is_ascii_alphanumeric() && !"+-.".contains(character));
+    let is_number =
+        |piece: &&str| piece.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    pieces.filter(is_number).map(str::to_owned)
+}
+
+/// All texts of a document.
 fn leaves(value: &Value, into: &mut Vec<String>) {
     match value {
         Value::String(text) => words(text, into),
-        Value::Number(number) => into.push(number.to_string()),
         Value::Array(all) => all.iter().for_each(|one| leaves(one, into)),
         Value::Object(all) => all.values().for_each(|one| leaves(one, into)),
-        Value::Null | Value::Bool(_) => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

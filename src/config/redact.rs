@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use percent_encoding::percent_decode_str;
+
 use crate::error::shown;
 
 /// What stands in place of a secret.
@@ -59,27 +61,32 @@ impl Secrets {
         )
     }
 
-    /// `said` without the values, whether or not they are escaped as in JSON, and without the beginning of one at its end,
-    /// where it may have been cut. Where there is none of them, it is as it was.
+    /// `said` without the values, whether or not they are escaped as in JSON or a query string, and without the beginning of
+    /// one at its end, where it may have been cut. Where there is none of them, it is as it was.
     #[must_use]
     pub fn without(&self, said: &str) -> String {
         let (whole, cut) = match said.strip_suffix('…') {
             Some(whole) => (whole, "…"),
             None => (said, ""),
         };
-        let plain = unescaped(whole.to_owned());
-        let mut text = plain.clone();
+        let plain = unescaped(whole.trim_end_matches(char::REPLACEMENT_CHARACTER));
+        let decoded = percent_decode_str(&plain).decode_utf8_lossy();
+        let forms = [&decoded, plain.as_str()].into_iter();
+        let mut hidden = forms.filter_map(|form| self.hidden(form));
+        hidden.next().map_or(said.to_owned(), |text| text + cut)
+    }
+
+    /// `text` without the values; `None` where there is none.
+    fn hidden(&self, text: &str) -> Option<String> {
+        let mut hidden = text.to_owned();
         for value in &self.values {
-            text = text.replace(value, REDACTED);
+            hidden = hidden.replace(value, REDACTED);
         }
-        if let Some(at) = self.begun_at(&text) {
-            text.truncate(at);
-            text.push_str(REDACTED);
+        if let Some(at) = self.begun_at(&hidden) {
+            hidden.truncate(at);
+            hidden.push_str(REDACTED);
         }
-        match text == plain {
-            true => said.to_owned(),
-            false => text + cut,
-        }
+        (hidden != text).then_some(hidden)
     }
 
     /// Where the end of `text` is the beginning of a value.
@@ -103,33 +110,38 @@ impl fmt::Debug for Secrets {
 /// Shortest value that is looked for.
 const SECRET_BYTES: usize = 4;
 
-/// `text` without the escapes of JSON (RFC 8259, section 7), until there are none: a string may hold JSON itself.
-fn unescaped(mut text: String) -> String {
+/// `text` without the escapes of JSON (RFC 8259, section 7), until there are none: a string may hold JSON itself. One that
+/// was cut is left out.
+fn unescaped(text: &str) -> String {
+    let mut text = text.to_owned();
     while text.contains('\\') {
-        let mut plain = String::with_capacity(text.len());
+        let mut units = Vec::with_capacity(text.len());
         let mut rest = text.as_str();
         while let Some((before, escape)) = rest.split_once('\\') {
-            plain.push_str(before);
+            units.extend(before.encode_utf16());
             let mut after = escape.chars();
-            let code = escape
-                .get(1..5)
-                .and_then(|hex| u32::from_str_radix(hex, 16).ok());
-            match (after.next(), code) {
-                (Some('u'), Some(code)) => {
-                    plain.push(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
-                    rest = escape.get(5..).unwrap_or_default();
-                    continue;
-                }
-                (Some('n'), _) => plain.push('\n'),
-                (Some('r'), _) => plain.push('\r'),
-                (Some('t'), _) => plain.push('\t'),
-                (Some(other), _) => plain.push(other),
-                (None, _) => {}
-            }
+            let first = after.next();
             rest = after.as_str();
+            match first {
+                Some('u') => match rest.get(..4).map(|hex| u16::from_str_radix(hex, 16)) {
+                    Some(Ok(unit)) => {
+                        units.push(unit);
+                        rest = rest.get(4..).unwrap_or_default();
+                    }
+                    Some(Err(_)) => units.push(u16::from(b'u')),
+                    None => rest = "",
+                },
+                Some('n') => units.push(u16::from(b'\n')),
+                Some('r') => units.push(u16::from(b'\r')),
+                Some('t') => units.push(u16::from(b'\t')),
+                other => units.extend(other.iter().flat_map(|other| {
+                    let mut pair = [0; 2];
+                    other.encode_utf16(&mut pair).to_vec()
+                })),
+            }
         }
-        plain.push_str(rest);
-        text = plain;
+        units.extend(rest.encode_utf16());
+        text = String::from_utf16_lossy(&units);
     }
     text
 }
@@ -195,6 +207,7 @@ mod tests {
             "abc",
             "canary/+one==",
             "tail-of-it",
+            "two😀faces",
         ];
         let secrets = Secrets::new(values.map(str::to_owned));
         for (name, said, want) in [
@@ -223,13 +236,24 @@ mod tests {
             ("no escape", r"a\ud800\u12", r"a\ud800\u12"),
             (
                 "other escapes",
-                r"canary\ud800\u12\n\t\",
-                "«redacted»\u{fffd}u12\\n\\t",
+                r"canary\ud800\u12z4\n\t\",
+                "«redacted»\u{fffd}u12z4\\n\\t",
             ),
+            ("cut in an escape", r"key tail-of\u00", "key «redacted»"),
+            ("in a pair", r"two\ud83d\ude00faces", "«redacted»"),
+            (
+                "in a query",
+                "/x?key=canary%2F%2bone%3D%3D",
+                "/x?key=«redacted»",
+            ),
+            ("a query of others", "/x?a=b%2Fc", "/x?a=b%2Fc"),
         ] {
             assert_eq!(secrets.shown(said.as_bytes(), 100), want, "{name}");
         }
-        assert_eq!(secrets.shown(b"canary\xff", 11), "«redacted»\u{fffd}");
+        assert_eq!(secrets.shown(b"canary\xff", 11), "«redacted»");
+        // A character that was cut.
+        assert_eq!(secrets.shown(b"two\xf0\x9f\x98", 11), "two\u{fffd}");
+        assert_eq!(secrets.shown(b"tail-of\xf0\x9f", 11), "«redacted»");
         assert_eq!(secrets.shown(b"canary and more", 12), "«redacted» a…");
         assert_eq!(format!("{secrets:?}"), REDACTED);
     }

@@ -375,7 +375,7 @@ pub const ON_DISCONNECT: Variable = Variable {
     stream: Presence::Optional("`fail`"),
     merge: Presence::Unused,
     form: Form::Text("`fail`, or `reconnect:N` with N from 1 to 100000"),
-    help: "what a lost connection does: end the run with 69, or be made again up to N times in the run, after 1 s, doubling to 30 s; each is listed as a gap",
+    help: "what a lost connection does: end the run with 69, or be made again up to N times in the run, after up to 1 s, then up to twice as long, to 30 s; each is listed as a gap",
 };
 /// ON_BAD_RECORD
 pub const ON_BAD_RECORD: Variable = Variable {

@@ -38,6 +38,7 @@ impl Feeds<'_> {
             None => Ok(answer),
             Some(Refusal(kind, found, advice)) => {
                 let expected = "a WebSocket handshake that is accepted";
+                let found = self.settings.secrets.without(&found);
                 let error = Error::new(kind, CONNECTING, expected, found, advice);
                 Err(error.at_uri(address.shown.as_str()))
             }

@@ -269,11 +269,11 @@ impl Live<'_> {
         if self.block.is_empty() {
             return Ok(());
         }
-        self.require_time()?;
         if let Some(parts) = &mut self.parts {
             parts.take(&self.block, self.since)?;
             parts.tick()?;
         }
+        self.require_time()?;
         let taken = self.core.take(&self.block, written);
         self.block.clear();
         tally.records = records(self.core.counts());
@@ -307,7 +307,7 @@ impl Live<'_> {
     fn quoting(&self, error: Error) -> Error {
         match self.core.last_unused() {
             Some(last) if error.kind() == Kind::Unavailable => {
-                let said = self.secrets.shown(last, last.len());
+                let said = self.secrets.shown(last, 2 * last.len());
                 let found = format!(
                     "{}; the last message without a record for WHERE: {said}",
                     error.detail().found

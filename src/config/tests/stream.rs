@@ -108,6 +108,44 @@ fn what_is_absent_is_the_strict_thing() {
 }
 
 #[test]
+fn f129_what_a_feed_may_repeat_is_not_shown() {
+    let changes = [
+        ("INPUT", "wss://feed.example/ws?sig=a/b==c&id=x%2Fyz%3D1"),
+        (
+            "HEADERS",
+            r#"{"cookie": "session=cookie-token; path=/", "authorization": "Bearer bearer-token"}"#,
+        ),
+        (
+            "SUBSCRIBE",
+            r#"[{"op":"auth","pin":123456789012345678901234,"args":"{\"key\":\"inner-token\"}"}, "login plain-token"]"#,
+        ),
+    ];
+    let config = Config::parse(&raw(&with(stream(), &changes)), Mode::Stream).unwrap();
+    let Input::Feeds(feeds) = &config.input else {
+        panic!("feeds");
+    };
+    let secrets = feeds.secrets();
+    for said in [
+        "a/b==c",
+        "a%2Fb%3D%3Dc",
+        "x/yz=1",
+        "x%2Fyz%3D1",
+        "cookie-token",
+        "bearer-token",
+        "123456789012345678901234",
+        "inner-token",
+        "plain-token",
+    ] {
+        let shown = secrets.shown(format!("no {said}!").as_bytes(), 100);
+        assert_eq!(shown, "no «redacted»!", "{said}");
+    }
+    assert_eq!(
+        secrets.shown(b"no such symbol: 12", 100),
+        "no such symbol: 12"
+    );
+}
+
+#[test]
 fn f129_what_a_stream_hides_is_in_no_resolved_value() {
     let secret = r#"["wss://a.example/ws?key=CANARY","wss://b.example"]"#;
     let config = Config::parse(&raw(&with(full(), &[("INPUT", secret)])), Mode::Stream).unwrap();
