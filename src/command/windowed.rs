@@ -1,7 +1,7 @@
 //! What windows come to, written down: rows, rejected records, coverage and events. A stream and the replay of its capture do
 //! the same, so that all of it is the same: a feed is named by its number, which a capture has too.
 
-use std::collections::VecDeque;
+use serde_json::Value;
 
 use super::faults::{bad_record, evaluation, lift_rollup};
 use super::outputs::Outputs;
@@ -29,8 +29,8 @@ pub(super) struct Written<'run> {
     /// Gaps of sequences, and jumps.
     told: u64,
     has_rejected: bool,
-    /// The latest gaps, for a failure.json.
-    gaps: VecDeque<GapLine>,
+    /// The latest gaps, for a failure.json: those that fit in, and as many before them.
+    gaps: Vec<GapLine>,
 }
 
 /// What only a live run knows: no message tells of it, so a capture does not hold it.
@@ -58,13 +58,15 @@ impl<'run> Written<'run> {
             secrets,
             told: 0,
             has_rejected: false,
-            gaps: VecDeque::new(),
+            gaps: Vec::new(),
         }
     }
 
     /// The latest gaps.
-    pub(super) fn into_gaps(self) -> Vec<GapLine> {
-        self.gaps.into()
+    pub(super) fn into_gaps(mut self) -> Vec<GapLine> {
+        let more = self.gaps.len().saturating_sub(limits::FAILURE_GAPS);
+        self.gaps.drain(..more);
+        self.gaps
     }
 
     /// Writes down what is known in the end, by the messages and besides; gives the totals for the manifest.
@@ -167,10 +169,11 @@ impl Sink for Written<'_> {
             GapLine::Disconnect { .. } => self.log.event(&gap_event(&line)),
             GapLine::Sequence { .. } => self.tell(&gap_event(&line)),
         }
-        if self.gaps.len() >= limits::FAILURE_GAPS {
-            self.gaps.pop_front();
+        // Not one by one: each time moves all that follow.
+        if self.gaps.len() >= 2 * limits::FAILURE_GAPS {
+            self.gaps.drain(..limits::FAILURE_GAPS);
         }
-        self.gaps.push_back(line.clone());
+        self.gaps.push(line.clone());
         self.outputs.coverage(&CoverageLine::Gap(line))
     }
 
@@ -295,19 +298,25 @@ fn window_line(window: &Window) -> CoverageLine {
 
 /// A gap that is over, in words.
 fn gap_event(line: &GapLine) -> Event {
-    let event = match line {
+    let text = |text: &Option<String>| Value::from(text.as_deref());
+    let (message, fields) = match line {
         GapLine::Disconnect {
             feed,
             connection,
             from,
             to,
-        } => {
-            let until = to.as_deref().unwrap_or_default();
-            let text = format!("feed {feed}: no connection from {from} to {until}");
-            let event = Event::info("gap", text).with("feed", *feed);
-            let event = event.with("connection", *connection);
-            event.with("from", from.as_str()).with("to", to.as_deref())
-        }
+        } => (
+            format!(
+                "feed {feed}: no connection from {from} to {}",
+                to.as_deref().unwrap_or_default()
+            ),
+            vec![
+                ("feed", Value::from(*feed)),
+                ("connection", Value::from(*connection)),
+                ("from", Value::from(from.as_str())),
+                ("to", text(to)),
+            ],
+        ),
         GapLine::Sequence {
             key,
             connection,
@@ -315,17 +324,28 @@ fn gap_event(line: &GapLine) -> Event {
             last,
             from,
             to,
-        } => {
-            let named = key.as_deref().unwrap_or("NULL");
-            let text = format!("{named}: numbers {first} to {last} did not come");
-            let event = Event::info("gap", text).with("key", key.as_deref());
-            let event = event.with("connection", *connection);
-            let event = event.with("first", *first).with("last", *last);
-            event.with("from", from.as_str()).with("to", to.as_str())
-        }
+        } => (
+            format!(
+                "{}: numbers {first} to {last} did not come",
+                key.as_deref().unwrap_or("NULL")
+            ),
+            vec![
+                ("key", text(key)),
+                ("connection", Value::from(*connection)),
+                ("first", Value::from(*first)),
+                ("last", Value::from(*last)),
+                ("from", Value::from(from.as_str())),
+                ("to", Value::from(to.as_str())),
+            ],
+        ),
     };
     let level = Level::Warning;
-    Event { level, ..event }
+    let event = Event {
+        level,
+        ..Event::info("gap", message)
+    };
+    let fields = fields.into_iter();
+    fields.fold(event, |event, (name, value)| event.with(name, value))
 }
 
 pub(super) fn gap_line(gap: &Gap) -> GapLine {

@@ -45,11 +45,14 @@ pub struct Secrets {
 impl Secrets {
     /// Keeps `values`.
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
-        let long = |value: &String| value.len() >= SECRET_BYTES;
-        let mut values: Vec<String> = values.into_iter().filter(long).collect();
-        values.sort_unstable_by(|one, other| (other.len(), one).cmp(&(one.len(), other)));
-        values.dedup();
-        Self { values }
+        let mut sorted: Vec<String> = Vec::new();
+        for value in values {
+            if value.len() >= SECRET_BYTES && !sorted.contains(&value) {
+                let place = sorted.partition_point(|longer| longer.len() >= value.len());
+                sorted.insert(place, value);
+            }
+        }
+        Self { values: sorted }
     }
 
     /// `said` as an error may show it: without the values; escaped, and cut to `limit` characters.

@@ -167,58 +167,52 @@ pub(super) struct Coverage {
     charge: Charge,
 }
 
-/// Stretches of event time in which records may lack, of whole windows: first and last microsecond.
+/// Stretches of event time in which records may lack, of whole windows: first and last microsecond, rising.
 ///
 /// Invariant: they neither overlap nor touch, so that there are no more of them than windows that something is known of.
 #[derive(Debug)]
 struct Doubts {
     bucket: Bucket,
-    stretches: BTreeMap<i64, i64>,
+    stretches: Vec<(i64, i64)>,
     charge: Charge,
 }
 
-/// What is kept of a stretch for good, in a map that may be half empty.
+/// What is kept of a stretch for good, in a vector that may be half empty.
 const STRETCH_BYTES: usize = 2 * size_of::<(i64, i64)>();
 
 impl Doubts {
     /// Records may lack from one to the other, both included, whichever is the first: clocks are set back.
     fn add(&mut self, one_us: i64, other_us: i64) -> Result<(), Exceeded> {
-        let (from_us, to_us) = (one_us.min(other_us), one_us.max(other_us));
-        let mut from_us = match from_us {
-            i64::MIN => i64::MIN,
-            _ => Span::of(from_us, self.bucket).map_or(from_us, |span| span.start_us),
-        };
-        let mut to_us = match to_us {
-            i64::MAX => i64::MAX,
-            _ => Span::of(to_us, self.bucket).map_or(to_us, |span| span.end_us - 1),
-        };
-        let before = self.stretches.range(..=from_us).next_back();
-        let before = before.filter(|&(_, &to)| to.saturating_add(1) >= from_us);
-        if let Some((&from, &to)) = before {
-            if to >= to_us {
-                return Ok(());
-            }
-            from_us = from;
+        let mut from_us = one_us.min(other_us);
+        let mut to_us = one_us.max(other_us);
+        // The ends of time are in no window.
+        if from_us > i64::MIN {
+            from_us = Span::of(from_us, self.bucket).map_or(from_us, |span| span.start_us);
         }
-        let mut is_new = before.is_none();
-        while let Some((&from, &to)) = self.stretches.range(from_us..).next()
-            && from <= to_us.saturating_add(1)
-        {
-            self.stretches.remove(&from);
-            to_us = to_us.max(to);
-            is_new = false;
+        if to_us < i64::MAX {
+            to_us = Span::of(to_us, self.bucket).map_or(to_us, |span| span.end_us - 1);
         }
-        if is_new {
+        // Those that overlap or touch become one.
+        let (before, after) = (from_us.saturating_sub(1), to_us.saturating_add(1));
+        let first = self.stretches.partition_point(|&(_, to)| to < before);
+        let end = self.stretches.partition_point(|&(from, _)| from <= after);
+        for (from, to) in self.stretches.drain(first..end) {
+            (from_us, to_us) = (from_us.min(from), to_us.max(to));
+        }
+        if first == end {
             self.charge.add(STRETCH_BYTES)?;
         }
-        self.stretches.insert(from_us, to_us);
+        self.stretches.insert(first, (from_us, to_us));
         Ok(())
     }
 
     /// Whether a window is in one.
     fn hold(&self, span: Span) -> bool {
-        let before = self.stretches.range(..span.end_us).next_back();
-        before.is_some_and(|(_, &to)| span.start_us <= to)
+        let place = self
+            .stretches
+            .partition_point(|&(_, to)| to < span.start_us);
+        let after = self.stretches.get(place);
+        after.is_some_and(|&(from, _)| from < span.end_us)
     }
 }
 
@@ -261,7 +255,7 @@ impl Coverage {
             ended: Vec::new(),
             doubts: Doubts {
                 bucket: windows.bucket,
-                stretches: BTreeMap::new(),
+                stretches: Vec::new(),
                 charge: Charge::new(budget),
             },
             charge: Charge::new(budget),
@@ -403,10 +397,12 @@ impl Coverage {
         if self.is_one_unheard() {
             self.doubts.add(i64::MIN, i64::MAX)?;
         }
-        for (&from_us, &to_us) in &self.doubts.stretches {
-            for (_, window) in self.windows.range_mut(from_us..=to_us) {
-                window.is_partial = true;
-            }
+        for window in self.windows.values_mut() {
+            let span = Span {
+                start_us: window.start_us,
+                end_us: window.end_us,
+            };
+            window.is_partial |= self.doubts.hold(span);
         }
         let mut connections = self.ended;
         connections.extend(self.feeds.into_values().map(|feed| feed.connection));

@@ -20,7 +20,7 @@ import moto.ecs.responses
 from moto.core.exceptions import ServiceException
 from moto.core.models import default_user_config
 from moto.core.responses import ActionResult
-from moto.ecs.models import ecs_backends
+from moto.ecs.models import EC2ContainerServiceBackend, ecs_backends
 from moto.moto_api import state_manager
 from moto.server import ThreadedMotoServer
 
@@ -53,6 +53,15 @@ class Fargate:
         def run_task(response):
             return fargate.run_task(response, true)
         moto.ecs.responses.EC2ContainerServiceResponse.run_task = run_task
+        EC2ContainerServiceBackend.stop_task = self.stop_task
+
+    @staticmethod
+    def stop_task(backend, cluster_str, task_str, reason):
+        """StopTask asks: a task goes on until it has stopped, and with moto's own it would have at once, without a code."""
+        tasks = backend.tasks[cluster_str.split("/")[-1]]
+        (task,) = (task for arn, task in tasks.items() if arn.endswith(task_str.split("/")[-1]))
+        task.desired_status, task.stopped_reason = "STOPPED", reason
+        return task
 
     def reset(self):
         self.requests.clear()

@@ -142,9 +142,8 @@ impl Work<'_> {
         if closed.is_err() {
             gaps.append(&mut tally.gaps);
             gaps.extend(tally.untold_gaps());
-            // The latest.
-            gaps.drain(..gaps.len().saturating_sub(FAILURE_GAPS));
         }
+        gaps.drain(..gaps.len().saturating_sub(FAILURE_GAPS));
         tally.gaps = gaps;
         let (ended_by, stream) = closed?;
 
