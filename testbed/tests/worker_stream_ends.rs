@@ -558,7 +558,7 @@ fn a_terminal_shows_one_line_that_lives() {
 fn f096_a_feed_that_is_faster_than_the_rollup_ends_the_run() {
     let server = server!();
     let sines = format!("{}price{}", "sin(".repeat(40), ")".repeat(40));
-    let slow = vec![sines.as_str(); 90].join(" + ");
+    let slow = vec![sines.as_str(); 140].join(" + ");
     let query = format!(
         "SELECT time_bucket(INTERVAL '1 minute', time) AS minute, sum({slow}) AS s FROM input WHERE id IS NOT NULL GROUP BY minute"
     );
