@@ -62,8 +62,9 @@ impl<'run> Written<'run> {
         }
     }
 
-    /// The latest gaps.
-    pub(super) fn into_gaps(mut self) -> Vec<GapLine> {
+    /// The latest gaps, of which `untold` come last.
+    pub(super) fn into_gaps(mut self, untold: Vec<GapLine>) -> Vec<GapLine> {
+        self.gaps.extend(untold);
         let more = self.gaps.len().saturating_sub(limits::FAILURE_GAPS);
         self.gaps.drain(..more);
         self.gaps

@@ -137,10 +137,8 @@ fn unescaped(text: &str) -> String {
                 Some('n') => units.push(u16::from(b'\n')),
                 Some('r') => units.push(u16::from(b'\r')),
                 Some('t') => units.push(u16::from(b'\t')),
-                other => units.extend(other.iter().flat_map(|other| {
-                    let mut pair = [0; 2];
-                    other.encode_utf16(&mut pair).to_vec()
-                })),
+                Some(other) => units.extend_from_slice(other.encode_utf16(&mut [0; 2])),
+                None => {}
             }
         }
         units.extend(rest.encode_utf16());

@@ -179,8 +179,8 @@ impl<'p> Core<'p> {
         self.state.open.len()
     }
 
-    /// The first KiB of the last message that held no record, a bad one, or one that WHERE dropped: a feed that refuses a subscription
-    /// says so there.
+    /// The first KiB of the last message that held no record, a bad one, or one that WHERE dropped: a feed that refuses a
+    /// subscription says so there.
     #[must_use]
     pub fn last_unused(&self) -> Option<&[u8]> {
         self.state.last_unused.as_deref()

@@ -196,8 +196,8 @@ impl<'p> State<'p> {
             self.settle_gaps(row, records, sink)?;
             match self.judged.places.get(row) {
                 Some(Place::Open) => {
-                    let event_us = times.and_then(|times| int_at(times, row));
-                    match self.span(event_us, head, &required, row, records) {
+                    let event_us = times.and_then(|times| believed(times, row, head));
+                    match self.span(event_us, &required, row, records) {
                         Ok((event_us, span)) => {
                             self.place(event_us, span, head, row, records, sink)?;
                         }
@@ -238,10 +238,7 @@ impl<'p> State<'p> {
             self.close(open, true, sink)?;
         }
         let sequence = self.sequence.take();
-        for gap in sequence
-            .iter()
-            .flat_map(|sequence| sequence.ledger.open_gaps())
-        {
+        for gap in open_gaps(sequence.as_ref()) {
             self.gap(&gap, sink)?;
         }
         let (windows, connections) = self.coverage.finish().map_err(Halt::Ledger)?;
@@ -257,8 +254,7 @@ impl<'p> State<'p> {
 
     /// What is missing in sequences by now, and may still come.
     pub(super) fn open_gaps(&self) -> impl Iterator<Item = Gap> {
-        let sequence = self.sequence.iter();
-        sequence.flat_map(|sequence| sequence.ledger.open_gaps())
+        open_gaps(self.sequence.as_ref())
     }
 
     /// What each row is by SEQUENCE and WHERE, up to the first that ends the run.
@@ -301,7 +297,6 @@ impl<'p> State<'p> {
     fn span(
         &self,
         event_us: Option<i64>,
-        head: Head,
         required: &[usize],
         row: usize,
         records: Records<'_>,
@@ -309,7 +304,6 @@ impl<'p> State<'p> {
         if !required.is_empty() {
             self.no_null(required, row, records)?;
         }
-        let event_us = event_us.filter(|&event_us| !is_ahead(event_us, head));
         let span = event_us.and_then(|event_us| {
             let current = self.open.current(event_us);
             current.or_else(|| Span::of(event_us, self.terms.windows.bucket))
@@ -662,6 +656,12 @@ fn bad(row: usize, records: Records<'_>, column: usize, expected: &str, found: S
         raw: kept(raw),
         total_bytes: raw.len() as u64,
     }
+}
+
+/// What is missing where there is a sequence.
+fn open_gaps(sequence: Option<&Sequenced>) -> impl Iterator<Item = Gap> {
+    let sequence = sequence.into_iter();
+    sequence.flat_map(|sequence| sequence.ledger.open_gaps())
 }
 
 /// Whether an event time is one that nobody believes (SPEC 6).

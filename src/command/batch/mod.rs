@@ -206,7 +206,7 @@ impl Work<'_> {
             }
             Ok((seen, stream))
         });
-        tally.gaps = written.into_gaps();
+        tally.gaps = written.into_gaps(Vec::new());
         stream
     }
 

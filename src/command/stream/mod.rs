@@ -25,7 +25,6 @@ use crate::feed::{Address, Feeds, Heartbeat, Queue, Settings};
 use crate::gzip::Compression;
 use crate::http::tls::Trust;
 use crate::http::{Client, Header};
-use crate::limits::FAILURE_GAPS;
 use crate::manifest::{EndedBy, InputLine, Inputs, Manifest, Mode, ReadTo};
 use crate::message::Block;
 use crate::query::plan::Shape;
@@ -121,9 +120,10 @@ impl Work<'_> {
         let mut outputs = Outputs::create(format, &self.compiled.plan.outputs, destination)?;
         outputs.cover();
 
-        let (log, secrets) = (&self.context.log, named.secrets());
+        let (log, settings) = (&self.context.log, settings(named));
+        let secrets = settings.secrets.clone();
         let mut written = Written::new(&mut outputs, log, Mode::Stream, secrets);
-        let streamed = self.stream(named, parts.as_mut(), &mut written, tally);
+        let streamed = self.stream(named, &settings, parts.as_mut(), &mut written, tally);
         let closed = streamed.and_then(|totals| {
             let ended_by = ended_by(&self.context.stop)?;
             tally.records = records(totals.counts);
@@ -138,13 +138,11 @@ impl Work<'_> {
             let stream = written.finish(&totals, &besides)?;
             Ok((ended_by, stream))
         });
-        let mut gaps = written.into_gaps();
+        let mut untold = std::mem::take(&mut tally.gaps);
         if closed.is_err() {
-            gaps.append(&mut tally.gaps);
-            gaps.extend(tally.untold_gaps());
+            untold.extend(tally.untold_gaps());
         }
-        gaps.drain(..gaps.len().saturating_sub(FAILURE_GAPS));
-        tally.gaps = gaps;
+        tally.gaps = written.into_gaps(untold);
         let (ended_by, stream) = closed?;
 
         tally.phase = "writing";
@@ -173,11 +171,11 @@ impl Work<'_> {
     fn stream(
         &self,
         named: &Named,
+        settings: &Settings,
         parts: Option<&mut Parts>,
         written: &mut Written<'_>,
         tally: &mut Tally,
     ) -> Result<Totals> {
-        let settings = settings(named);
         let mut live = Live {
             core: Core::new(self.terms(named)?),
             parts,
@@ -193,7 +191,7 @@ impl Work<'_> {
             n: 0,
             pace: Pace::default(),
         };
-        let received = self.receive(&settings, |queue| live.run(queue, written, tally));
+        let received = self.receive(settings, |queue| live.run(queue, written, tally));
         if let Err(error) = received {
             tally.gaps = live.missing().collect();
             return Err(error);
